@@ -1,0 +1,1 @@
+"""The simulated world: tracks, cars, cameras, rules and rewards; knows neither Ray nor torch."""

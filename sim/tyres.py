@@ -3,9 +3,10 @@
 A wheel is a vertical spring and damper above the ground, and a contact at which two things are
 wanted: no sideways speed, and a rolling speed that is the commanded one. The impulses that give
 both are found wheel after wheel in a few sweeps (sequential impulses, as rigid-body engines solve
-contacts), each wheel's sum held inside its friction circle. A solver that wants the exact speeds,
-instead of a force that grows with the slip, is stable at any time step and drives the turning
-radius of the bicycle model at low speed.
+contacts), each wheel's sum held inside its friction circle. Sideways grip comes first and the drive
+takes what is left of the circle, as traction control does: a car that is too fast for a bend runs
+wide instead of spinning. A solver that wants the exact speeds, instead of a force that grows with
+the slip, is stable at any time step and drives the turning radius of the bicycle model at low speed.
 """
 
 from __future__ import annotations
@@ -166,10 +167,9 @@ def wheel_forces(
                     aside = (cvx * hy - cvy * hx) / (1.0 / mass + lx * ilx + ly * ily + lz * ilz)
                     new_along, new_aside = impulse[j, 0] + along, impulse[j, 1] + aside
                     limit = friction * load[j] * dt
-                    size = math.sqrt(new_along * new_along + new_aside * new_aside)
-                    if size > limit:
-                        new_along *= limit / size
-                        new_aside *= limit / size
+                    new_aside = min(max(new_aside, -limit), limit)
+                    room = math.sqrt(limit * limit - new_aside * new_aside)
+                    new_along = min(max(new_along, -room), room)
                     along, aside = new_along - impulse[j, 0], new_aside - impulse[j, 1]
                     impulse[j, 0], impulse[j, 1] = new_along, new_aside
                     vx0 += (along * hx - aside * hy) / mass

@@ -1,0 +1,130 @@
+"""Trials: a policy drives from given starts, one episode from each, and is watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.episode import Episode
+from sim.recording import Recording
+from sim.world import Images, World
+
+Act = Callable[[Images], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One episode, and the drive if it was recorded."""
+
+    episode: Episode
+    recording: Recording | None
+
+
+def start_points(count: int) -> list[float]:
+    """Evenly spread starts, as fractions of the lap; the first is the start line."""
+    return [k / count for k in range(count)]
+
+
+def run_trials(
+    world: World,
+    act: Act,
+    starts: Sequence[float],
+    *,
+    reverse: Sequence[bool] | None = None,
+    record: bool = False,
+) -> list[Trial]:
+    """Drives one episode from each start, as many at once as the world has cars.
+
+    Args:
+        world: The world to drive in; its episodes under way are given up.
+        act: The policy: (n, H, W) uint8 observations of all cars to their (n,) or (n, 2) actions.
+        starts: Where to start, as fractions of the lap in driving direction.
+        reverse: For each start, whether to drive against the rows of the route; by default as the
+            world's settings say.
+        record: Whether to keep what a replay needs.
+
+    Returns:
+        One trial a start, in their order.
+    """
+    trials: list[Trial] = []
+    for first in range(0, len(starts), world.num_cars):
+        wave = range(first, min(first + world.num_cars, len(starts)))
+        for car, index in enumerate(wave):
+            way = None if reverse is None else reverse[index]
+            world.place(car, starts[index], reverse=way)
+        trials += _drive(world, act, len(wave), record)
+    return trials
+
+
+def _drive(world: World, act: Act, cars: int, record: bool) -> list[Trial]:
+    episodes: list[Episode | None] = [None] * cars
+    drives = [_Drive(world, car) for car in range(cars)] if record else []
+    while any(episode is None for episode in episodes):
+        actions = act(world.obs)
+        step = world.advance(actions)
+        commands = world.actions.decode(actions)
+        for drive in drives:
+            if episodes[drive.car] is None:
+                drive.note(commands[drive.car], float(step.rewards[drive.car]))
+        for car, episode in zip(step.ended.tolist(), step.episodes, strict=True):
+            if car < cars and episodes[car] is None:
+                episodes[car] = episode
+        # Cars that are done, or beyond this wave, are kept where they can do no harm.
+        for car in step.ended.tolist():
+            world.place(car, 0.0)
+    finished = [episode for episode in episodes if episode is not None]
+    if not drives:
+        return [Trial(episode, None) for episode in finished]
+    return [
+        Trial(episode, drive.recording(episode))
+        for episode, drive in zip(finished, drives, strict=True)
+    ]
+
+
+class _Drive:
+    """Collects the rows of one car's recording."""
+
+    def __init__(self, world: World, car: int) -> None:
+        self.car = car
+        self._world = world
+        self._rows: list[tuple[Any, ...]] = []
+
+    def note(self, command: NDArray[np.float64], reward: float) -> None:
+        world, car = self._world, self.car
+        reading = world.referee.readings[car]
+        self._rows.append(
+            (
+                world.physics.origin[car].copy(),
+                world.physics.quaternion[car].copy(),
+                command[0],
+                command[1],
+                reading["measured_speed"],
+                reading["progress"],
+                reward,
+                len(self._rows) + 1,
+            )
+        )
+
+    def recording(self, episode: Episode) -> Recording:
+        world = self._world
+        columns = [np.array(column, np.float64) for column in zip(*self._rows, strict=True)]
+        origin, quaternion, steering, speed, measured, progress, reward, count = columns
+        return Recording(
+            origin=origin,
+            quaternion=quaternion,
+            steering_deg=steering,
+            speed_mps=speed,
+            measured_speed_mps=measured,
+            progress=progress,
+            reward=reward,
+            time_s=count / world.settings.control_hz,
+            track=world.settings.track,
+            reverse=episode.reverse,
+            control_hz=world.settings.control_hz,
+            lap_time_s=episode.lap_time_s,
+            end_reason=episode.end_reason,
+        )

@@ -1,0 +1,242 @@
+"""A world: a track, cars on it, their cameras, rules and rewards, stepped together."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.actions import make_actions
+from sim.camera import CAMERAS, Camera
+from sim.car import CAR
+from sim.episode import Episode
+from sim.geometry import Geometry
+from sim.ground import Ground
+from sim.params import ParamsBuilder
+from sim.physics import Physics
+from sim.reward import RewardError, RewardRunner, load_reward
+from sim.rules import TERMINAL, Referee, Status
+from sim.settings import WorldSettings
+from sim.track import Track
+
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one control step of all cars gave.
+
+    Attributes:
+        obs: (n, H, W) uint8 observations. After `World.step` those of the cars that ended are
+            already the first of their next episode. The array is the world's own and changes with
+            the next step.
+        rewards: (n,) float32.
+        terminated: (n,) bool: the car failed (off track, immobilised, reversed).
+        truncated: (n,) bool: the episode was cut: the lap is complete, or its time is up. The race
+            would go on, so a value estimate is bootstrapped from the last observation.
+        final_obs: The last observation (H, W) of each truncated car, by its index.
+        episodes: Records of the episodes that ended, in the order of their cars.
+        ended: (k,) indices of those cars.
+    """
+
+    obs: Images
+    rewards: NDArray[np.float32]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    final_obs: dict[int, Images]
+    episodes: list[Episode]
+    ended: NDArray[np.int64]
+
+
+class World:
+    """Cars driving a time trial, each alone on the track, and what a trainer sees of them.
+
+    Args:
+        settings: What kind of world.
+        num_cars: How many cars drive in it at once.
+        seed: Turns the round robin of the starts by so many places, so that the worlds of several
+            workers do not all drive the same stretch. Nothing in a world is random.
+
+    Attributes:
+        obs: (n, H, W) uint8, the current observations.
+        track: The track as driven along its rows.
+        actions: The action space.
+        seconds: Wall-clock seconds spent since the start in physics, camera and reward (rules and
+            params included).
+
+    Raises:
+        UserError: The track, the reward function or the settings are not usable.
+    """
+
+    def __init__(self, settings: WorldSettings, *, num_cars: int, seed: int = 0) -> None:
+        self.settings = settings
+        self.num_cars = num_cars
+        self.actions = make_actions(settings.actions)
+        self.track = Track.load(settings.track)
+        self._reverse_track = Track(self.track.name, _route_of(self.track), reverse=True)
+        self._tracks = (self.track, self._reverse_track)
+        self.physics = Physics(
+            num_cars,
+            physics_hz=settings.physics_hz,
+            control_hz=settings.control_hz,
+            friction=settings.friction,
+        )
+        self.camera = Camera(CAMERAS[settings.camera], Ground.bake(self.track))
+        self.referee = Referee(
+            Geometry.of(self.track),
+            Geometry.of(self._reverse_track),
+            CAR,
+            num_cars,
+            max(1, round(settings.episode_s * settings.control_hz)),
+        )
+        self._reward = RewardRunner(load_reward(settings.reward))
+        self._params = ParamsBuilder(*self._tracks)
+        self._next_start = (settings.start_offset + seed * settings.round_robin) % 1.0
+        self._next_reverse = settings.direction == "reversed"
+        spec = CAMERAS[settings.camera]
+        self.obs: Images = np.zeros((num_cars, spec.height, spec.width), np.uint8)
+        self._returns = np.zeros(num_cars)
+        self._reward_failures = np.zeros(num_cars, np.int64)
+        self._starts = np.zeros(num_cars)
+        self._steps = 0
+        self.seconds = {"physics": 0.0, "camera": 0.0, "reward": 0.0}
+        self.restart(np.arange(num_cars))
+
+    def advance(self, actions: NDArray[Any]) -> Step:
+        """Drives one control step and leaves the cars that ended where they are.
+
+        Args:
+            actions: (n,) indices of a discrete space, or (n, 2) in [-1, 1] of a continuous one.
+        """
+        commands = self.actions.decode(actions)
+        began = time.perf_counter()
+        self.physics.step(np.radians(commands[:, 0]), commands[:, 1])
+        driven = time.perf_counter()
+        readings = self.referee.judge(
+            self.physics.origin, self.physics.quaternion, self.physics.velocity
+        )
+        self._steps += 1
+        sim_time = np.full(self.num_cars, self._steps / self.settings.control_hz)
+        params = self._params.build(readings, self.referee.memory, commands, sim_time)
+        rewards, failed = self._reward(params)
+        for car in failed:
+            self._reward_failures[car] += 1
+        self._returns += rewards
+        judged = time.perf_counter()
+        self._render(None)
+        rendered = time.perf_counter()
+        self.seconds["physics"] += driven - began
+        self.seconds["reward"] += judged - driven
+        self.seconds["camera"] += rendered - judged
+
+        status = readings["status"]
+        ended = np.flatnonzero(status)
+        terminated = np.isin(status, TERMINAL)
+        truncated = (status != Status.IN_PROGRESS) & ~terminated
+        return Step(
+            obs=self.obs,
+            rewards=np.asarray(rewards, np.float32),
+            terminated=terminated,
+            truncated=truncated,
+            final_obs={int(car): self.obs[car].copy() for car in np.flatnonzero(truncated)},
+            episodes=[self._record(int(car)) for car in ended],
+            ended=ended,
+        )
+
+    def step(self, actions: NDArray[Any]) -> Step:
+        """Drives one control step and begins new episodes for the cars that ended."""
+        step = self.advance(actions)
+        if len(step.ended):
+            self.restart(step.ended)
+        return step
+
+    def restart(self, cars: NDArray[np.int64]) -> None:
+        """Begins new episodes from the next round-robin starts."""
+        settings = self.settings
+        for car in cars.tolist():
+            self._place(car, self._next_start, self._next_reverse)
+            self._next_start = (self._next_start + settings.round_robin) % 1.0
+            if settings.direction == "alternating":
+                self._next_reverse = not self._next_reverse
+        self._render(cars)
+
+    def place(self, car: int, start: float, *, reverse: bool | None = None) -> None:
+        """Begins an episode of one car at a given start.
+
+        Args:
+            car: Index of the car.
+            start: Where, as a fraction of the lap in driving direction.
+            reverse: Against the rows of the route; by default as the settings say.
+        """
+        if reverse is None:
+            reverse = self.settings.direction == "reversed"
+        self._place(car, start, reverse)
+        self._render(np.array([car]))
+
+    def take_reward_errors(self) -> list[RewardError]:
+        """The reward function's failures since the last call, one record for each distinct one."""
+        return self._reward.take_errors()
+
+    @property
+    def reward_calls(self) -> int:
+        """How often the reward function was called."""
+        return self._reward.calls
+
+    @property
+    def reward_failures(self) -> int:
+        """How many of those calls gave no usable number."""
+        return self._reward.failures
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs to go on: JSON-able; the episodes under way are not part of it."""
+        return {"next_start": self._next_start, "next_reverse": self._next_reverse}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes up a `state` and begins new episodes for all cars."""
+        self._next_start = float(state["next_start"])
+        self._next_reverse = bool(state["next_reverse"])
+        self.restart(np.arange(self.num_cars))
+
+    def close(self) -> None:
+        """Frees the physics engine."""
+        self.physics.close()
+
+    def _place(self, car: int, start: float, reverse: bool) -> None:
+        track = self._tracks[reverse]
+        s_m = start * track.length_m
+        if not track.closed:
+            # An open road is driven from its beginning; a start elsewhere would leave no lap.
+            s_m = 0.0
+        x, y = track.point(s_m)
+        self.physics.place(car, float(x), float(y), float(track.heading(s_m)))
+        self.referee.start(car, s_m, reverse, float(x), float(y))
+        self._returns[car] = 0.0
+        self._reward_failures[car] = 0
+        self._starts[car] = s_m
+
+    def _render(self, cars: NDArray[np.int64] | None) -> None:
+        self.camera.render(self.physics.origin, self.physics.quaternion, self.obs, cars)
+
+    def _record(self, car: int) -> Episode:
+        reading, memory = self.referee.readings[car], self.referee.memory[car]
+        status = Status(int(reading["status"]))
+        lap_time = None
+        if status is Status.LAP_COMPLETE:
+            lap_time = float(reading["lap_steps"]) / self.settings.control_hz
+        return Episode(
+            return_=float(self._returns[car]),
+            steps=int(memory["steps"]),
+            progress=float(reading["progress"]),
+            lap_time_s=lap_time,
+            end_reason=status.label,
+            reward_errors=int(self._reward_failures[car]),
+            start_m=float(self._starts[car]),
+            reverse=bool(memory["reverse"]),
+        )
+
+
+def _route_of(track: Track) -> NDArray[np.float64]:
+    return np.concatenate([track.waypoints, track.inner, track.outer], axis=1)
