@@ -9,6 +9,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _CHUNK_PAIRS = 1_000_000  # segment pairs looked at together: bounds the memory to some 100 MB
+_PARALLEL_SIN = 1e-9  # below it two segments are pieces of one straight line, and do not cross
 
 
 def crossings(a: Floats, b: Floats) -> Ints:
@@ -24,22 +25,27 @@ def crossings(a: Floats, b: Floats) -> Ints:
     Returns:
         Pairs (i, j), shape (K, 2): segment i of `a` (rows i and i + 1) crosses segment j of `b`.
     """
-    found = []
-    start_b, along_b = b[:-1], np.diff(b, axis=0)
-    rows = max(1, _CHUNK_PAIRS // max(1, len(start_b)))
-    for first in range(0, len(a) - 1, rows):
-        start_a = a[first : first + rows + 1][:-1, None]
-        along_a = np.diff(a[first : first + rows + 1], axis=0)[:, None]
-        between = start_b - start_a
-        across = _cross(along_a, along_b)
+    middle_a, middle_b = (a[:-1] + a[1:]) / 2, (b[:-1] + b[1:]) / 2
+    along_a, along_b = np.diff(a, axis=0), np.diff(b, axis=0)
+    length_a, length_b = np.hypot(*along_a.T), np.hypot(*along_b.T)
+    found = [np.empty((0, 2), dtype=np.int64)]
+    rows = max(1, _CHUNK_PAIRS // max(1, len(middle_b)))
+    for first in range(0, len(middle_a), rows):
+        part = slice(first, first + rows)
+        reach = (length_a[part, None] + length_b) / 2
+        near = np.abs(middle_a[part, None, 0] - middle_b[:, 0]) <= reach
+        near &= np.abs(middle_a[part, None, 1] - middle_b[:, 1]) <= reach
+        i, j = np.nonzero(near)
+        i += first
+        between = b[j] - a[i]
+        across = _cross(along_a[i], along_b[j])
         with np.errstate(divide="ignore", invalid="ignore"):
-            at_a = _cross(between, along_b) / across
-            at_b = _cross(between, along_a) / across
-        hit = (at_a >= 0) & (at_a < 1) & (at_b >= 0) & (at_b < 1)
-        pairs = np.argwhere(hit)
-        pairs[:, 0] += first
-        found.append(pairs)
-    return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
+            at_a = _cross(between, along_b[j]) / across
+            at_b = _cross(between, along_a[i]) / across
+        hit = np.abs(across) > _PARALLEL_SIN * length_a[i] * length_b[j]
+        hit &= (at_a >= 0) & (at_a < 1) & (at_b >= 0) & (at_b < 1)
+        found.append(np.column_stack((i[hit], j[hit])))
+    return np.concatenate(found)
 
 
 def nearest(points: Floats, line: Floats, allowed: npt.NDArray[np.bool_]) -> Floats:
@@ -54,11 +60,16 @@ def nearest(points: Floats, line: Floats, allowed: npt.NDArray[np.bool_]) -> Flo
         The nearest points on the polyline, shape (K, 2).
     """
     start, along = line[:-1], np.diff(line, axis=0)
-    squared = np.maximum((along**2).sum(axis=-1), np.finfo(np.float64).tiny)
-    at = np.clip(((points[:, None] - start) * along).sum(axis=-1) / squared, 0.0, 1.0)
-    feet = start + at[..., None] * along
-    distance = np.where(allowed, np.linalg.norm(points[:, None] - feet, axis=-1), np.inf)
-    best: Floats = feet[np.arange(len(points)), distance.argmin(axis=1)]
+    squared = np.maximum((along**2).sum(axis=1), np.finfo(np.float64).tiny)
+    best = np.empty_like(points)
+    rows = max(1, _CHUNK_PAIRS // max(1, len(start)))
+    for first in range(0, len(points), rows):
+        part = slice(first, first + rows)
+        x, y = np.moveaxis(points[part, None] - start, -1, 0)
+        at = np.clip((x * along[:, 0] + y * along[:, 1]) / squared, 0.0, 1.0)
+        distance = np.hypot(x - at * along[:, 0], y - at * along[:, 1])
+        k = np.where(allowed[part], distance, np.inf).argmin(axis=1)
+        best[part] = start[k] + at[np.arange(len(k)), k, None] * along[k]
     return best
 
 

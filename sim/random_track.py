@@ -14,7 +14,8 @@ MIN_WIDTH_M, MAX_WIDTH_M = 0.6, 1.0
 MIN_LENGTH_M, MAX_LENGTH_M = 12.0, 40.0
 GAP_M = 0.25  # grass between two stretches of road, at least
 _MIN_ARC_M = 0.68  # arcs of corners; easing them tightens the curve a little
-_MAX_ARC_M = 2.2
+_MAX_ARC_M = 3.0
+_MIN_TURNING_RAD = 2 * np.pi + 1.6  # a lap is 2 pi; the rest is bends to the other side and back
 _TRIES = 1000
 
 
@@ -58,16 +59,16 @@ def _try_route(rng: np.random.Generator) -> Floats | None:
     """Draws corners around a middle and rounds them; None if the road is not a good one."""
     target_m = MIN_LENGTH_M + (MAX_LENGTH_M - MIN_LENGTH_M) * rng.random()
     width_m = MIN_WIDTH_M + (MAX_WIDTH_M - MIN_WIDTH_M) * rng.random()
-    count = 4 + int(round(rng.random() * target_m / 5))
+    count = round(target_m * (0.27 + 0.15 * rng.random())) + 2
     angles = (np.arange(count) + 0.35 + 0.7 * rng.random(count)) / count * 2 * np.pi
-    distances = 0.4 + 0.6 * rng.random(count)
+    distances = 0.35 + 0.65 * rng.random(count)
     flat = 0.55 + 0.35 * rng.random()
     points = np.column_stack((np.cos(angles), flat * np.sin(angles))) * distances[:, None]
     if rng.random() < 0.5:
         points = points[::-1]
     edges = np.linalg.norm(np.roll(points, -1, axis=0) - points, axis=1)
-    points *= 1.12 * target_m / edges.sum()  # rounding the corners cuts about an eighth off
-    corners = _fit_arcs(points, _MIN_ARC_M + (_MAX_ARC_M - _MIN_ARC_M) * rng.random(count))
+    points *= 1.15 * target_m / edges.sum()  # rounding the corners cuts about an eighth off
+    corners = _fit_arcs(points, 0.5 + 0.5 * rng.random(count))
     if corners is None:
         return None
     route = design_route(corners, width_m)
@@ -79,10 +80,12 @@ def _try_route(rng: np.random.Generator) -> Floats | None:
     return route
 
 
-def _fit_arcs(points: Floats, wished_m: Floats) -> list[Corner] | None:
-    """Gives each corner of a closed polygon an arc that fits half its edges; None if one cannot.
+def _fit_arcs(points: Floats, roundness: Floats) -> list[Corner] | None:
+    """Gives each corner of a closed polygon an arc that fits half its edges.
 
-    The longest edge is put last, so that the road starts on it.
+    `roundness`, 0 to 1 for each corner, says how much of the room its arc takes. The longest edge
+    is put last, so that the road starts on it. None if a corner has too little room, or the lap has
+    no bend to the other side.
     """
     edges = np.roll(points, -1, axis=0) - points
     lengths = np.linalg.norm(edges, axis=1)
@@ -93,9 +96,9 @@ def _fit_arcs(points: Floats, wished_m: Floats) -> list[Corner] | None:
     turns = headings - np.roll(headings, 1)
     turns = np.abs((turns + np.pi) % (2 * np.pi) - np.pi)
     room_m = np.minimum(lengths, np.roll(lengths, 1)) / 2 / np.tan(np.maximum(turns, 1e-6) / 2)
-    arcs_m = np.minimum(room_m, wished_m)
-    if arcs_m.min() < _MIN_ARC_M:
+    if room_m.min() < _MIN_ARC_M or turns.sum() < _MIN_TURNING_RAD:
         return None
+    arcs_m = np.clip(roundness * room_m, _MIN_ARC_M, _MAX_ARC_M)
     return [(float(x), float(y), float(r)) for (x, y), r in zip(points, arcs_m, strict=True)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
@@ -21,6 +20,9 @@ _SAME_M = 1e-6  # rows nearer than this are one row
 _REACH_WIDTHS = 3.0  # borders cross within this of a crossover's middle when it is above 20 degrees
 _SPIKE_COS = np.cos(np.radians(135))  # a border that turns by more in one row has folded back
 
+_OVERLAP_FIX = (
+    "Widen the corner or narrow the road there. A road may cross itself, at more than 20 degrees."
+)
 _COLUMNS = "center_x, center_y, inner_x, inner_y, outer_x, outer_y"
 
 
@@ -145,38 +147,45 @@ def _check_repeats(route: Floats, where: str) -> None:
         )
 
 
+class _Road:
+    """A route without its repeated rows, ready to be measured."""
+
+    def __init__(self, route: Floats, where: str) -> None:
+        steps_m = np.linalg.norm(np.diff(route[:, :2], axis=0), axis=1)
+        self.rows = np.append(np.flatnonzero(steps_m >= _SAME_M), len(route) - 1)
+        self.where = where
+        self.centre, self.inner, self.outer = np.split(route[self.rows], 3, axis=1)
+        self.way_m = arc_lengths(self.centre)
+        self.middle_m = (self.way_m[:-1] + self.way_m[1:]) / 2
+        self.lap_m = self.way_m[-1] if is_closed(route) else np.inf
+
+    def apart_m(self, a_m: Floats | float, b_m: Floats | float) -> Floats:
+        """How far two places are apart along the way, the shorter way round."""
+        distance_m = np.abs(np.subtract(a_m, b_m))
+        return np.minimum(distance_m, self.lap_m - distance_m)
+
+    def error(self, what: str, row: int, fix: str) -> UserError:
+        return UserError(what, where=f"{self.where}, row {self.rows[row]}", fix=fix)
+
+
 def _check_borders(route: Floats, where: str) -> None:
     """Refuses borders that fold, touch, cross or lie on one side of the centre."""
-    # A row written twice has no direction.
-    rows = np.flatnonzero(np.linalg.norm(np.diff(route[:, :2], axis=0), axis=1) >= _SAME_M)
-    rows = np.append(rows, len(route) - 1)
-    kept = route[rows]
-    way_m = arc_lengths(kept[:, :2])
-    lap_m = way_m[-1] if is_closed(route) else np.inf
-    width_m = _check_width(kept, way_m, lap_m, rows, where)
-
-    def apart(a_m: Floats, b_m: Floats) -> Floats:
-        distance: Floats = np.abs(a_m - b_m)
-        return np.minimum(distance, lap_m - distance)
-
-    def fail(what: str, row: int) -> NoReturn:
-        raise UserError(
-            what,
-            where=f"{where}, row {rows[row]}",
-            fix="Widen the corner or narrow the road there; a road may only cross itself at more "
-            "than 20 degrees.",
-        )
-
-    middle_m = (way_m[:-1] + way_m[1:]) / 2
-    centre = kept[:, :2]
-    bridges = middle_m[crossings(centre, centre)]
-    reach_m = _REACH_WIDTHS * width_m
-    for a_m, b_m in bridges:
-        if apart(a_m, b_m) < reach_m:
-            fail("the centre line crosses itself in a knot", int(np.searchsorted(way_m, a_m)))
-    lines = {"centre line": centre, "inner border": kept[:, 2:4], "outer border": kept[:, 4:]}
+    road = _Road(route, where)
+    reach_m = _REACH_WIDTHS * _check_width(road)
+    bridges = crossings(road.centre, road.centre)
+    bridges_m = road.middle_m[bridges]
+    knots = np.flatnonzero(road.apart_m(bridges_m[:, 0], bridges_m[:, 1]) < reach_m)
+    if len(knots):
+        raise road.error("the centre line ties a knot", int(bridges[knots[0], 0]), _OVERLAP_FIX)
+    lines = {
+        "centre line": road.centre,
+        "inner border": road.inner,
+        "outer border": road.outer,
+    }
     for name in ("inner border", "outer border"):
-        _check_spikes(lines[name], name, fail)
+        row = _spike(lines[name])
+        if row is not None:
+            raise road.error(f"the {name} folds back on itself", row, _OVERLAP_FIX)
     for first, second in (
         ("inner border", "inner border"),
         ("outer border", "outer border"),
@@ -185,53 +194,51 @@ def _check_borders(route: Floats, where: str) -> None:
         ("centre line", "outer border"),
     ):
         for i, j in crossings(lines[first], lines[second]):
-            near = apart(bridges[:, 0], middle_m[i]) < reach_m
-            near &= apart(bridges[:, 1], middle_m[j]) < reach_m
+            near = road.apart_m(bridges_m[:, 0], road.middle_m[i]) < reach_m
+            near &= road.apart_m(bridges_m[:, 1], road.middle_m[j]) < reach_m
             if not near.any():
                 other = "itself" if first == second else f"the {second}"
-                fail(f"the {first} touches {other}: the road overlaps itself", int(i))
+                raise road.error(
+                    f"the {first} crosses {other}: the road overlaps itself", int(i), _OVERLAP_FIX
+                )
 
 
-def _check_width(route: Floats, way_m: Floats, lap_m: float, rows: object, where: str) -> float:
+def _check_width(road: _Road) -> float:
     """Refuses a road without width; returns its mean width, by projection on the borders."""
-    centre = route[:, :2]
-    along = np.gradient(centre, axis=0)
     # Rows of the borders need not be perpendicular partners of the centre's, so look further, but
     # not so far that the other side of a lap is found.
-    apart = np.abs(way_m[:, None] - (way_m[:-1] + way_m[1:]) / 2)
-    apart = np.minimum(apart, lap_m - apart)
-    step_m = np.diff(way_m).max()
-    indexwise_m = np.linalg.norm(route[:, 2:4] - route[:, 4:], axis=1).max()
-    allowed = apart <= max(2 * step_m, indexwise_m)
-    offsets = [nearest(centre, route[:, c : c + 2], allowed) - centre for c in (2, 4)]
-    width_m = sum(np.linalg.norm(offset, axis=1) for offset in offsets)
-    worst = int(np.argmin(width_m))
-    if width_m[worst] < MIN_WIDTH_M or width_m.max() > MAX_WIDTH_M:
-        worst = worst if width_m[worst] < MIN_WIDTH_M else int(np.argmax(width_m))
-        raise UserError(
-            f"the road is {width_m[worst]:.4g} m wide",
-            where=f"{where}, row {np.asarray(rows)[worst]}",
-            fix=f"It must be {MIN_WIDTH_M:g} to {MAX_WIDTH_M:g} m everywhere.",
+    index_wise_m = np.linalg.norm(road.inner - road.outer, axis=1).max()
+    reach_m = max(2 * np.diff(road.way_m).max(), index_wise_m)
+    beside = road.apart_m(road.way_m[:, None], road.middle_m) <= reach_m
+    to_inner = nearest(road.centre, road.inner, beside) - road.centre
+    to_outer = nearest(road.centre, road.outer, beside) - road.centre
+    width_m = np.hypot(*to_inner.T) + np.hypot(*to_outer.T)
+    wrong = np.flatnonzero((width_m < MIN_WIDTH_M) | (width_m > MAX_WIDTH_M))
+    if len(wrong):
+        raise road.error(
+            f"the road is {width_m[wrong[0]]:.4g} m wide",
+            int(wrong[0]),
+            f"It must be {MIN_WIDTH_M:g} to {MAX_WIDTH_M:g} m everywhere.",
         )
-    inner, outer = (along[:, 0] * o[:, 1] - along[:, 1] * o[:, 0] for o in offsets)
-    same = np.flatnonzero(inner * outer >= 0)
+    ahead = np.gradient(road.centre, axis=0)
+    inner_side = ahead[:, 0] * to_inner[:, 1] - ahead[:, 1] * to_inner[:, 0]
+    outer_side = ahead[:, 0] * to_outer[:, 1] - ahead[:, 1] * to_outer[:, 0]
+    same = np.flatnonzero(inner_side * outer_side >= 0)
     if len(same):
-        raise UserError(
+        raise road.error(
             "both borders lie on the same side of the centre line",
-            where=f"{where}, row {np.asarray(rows)[same[0]]}",
-            fix=f"The columns are {_COLUMNS}.",
+            int(same[0]),
+            f"The columns are {_COLUMNS}.",
         )
     return float(width_m.mean())
 
 
-def _check_spikes(border: Floats, name: str, fail: object) -> None:
-    """Refuses a border that turns back on itself within one row."""
+def _spike(border: Floats) -> int | None:
+    """Finds a row at which a border turns back on itself."""
     steps = np.diff(border, axis=0)
-    lengths = np.linalg.norm(steps, axis=1)
+    lengths = np.hypot(*steps.T)
     moving = np.flatnonzero(lengths >= _SAME_M)
     directions = steps[moving] / lengths[moving, None]
     cosines = (directions[1:] * directions[:-1]).sum(axis=1)
     folded = np.flatnonzero(cosines < _SPIKE_COS)
-    if len(folded):
-        assert callable(fail)
-        fail(f"the {name} folds back on itself", int(moving[folded[0] + 1]))
+    return int(moving[folded[0] + 1]) if len(folded) else None

@@ -77,7 +77,7 @@ DESIGNS: dict[str, Design] = {
             (-0.4, 2.4, 1.2),
             (0.0, 0.0, 1.4),
         ),
-        width_m=0.95,
+        width_m=(1.0, 0.95, 0.95, 1.05, 1.05, 0.85, 0.8, 0.8, 0.9),
     ),
     "bramble": Design(
         title="Bramble",
