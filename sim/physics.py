@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -210,6 +211,7 @@ def _quiet_stdout() -> Iterator[None]:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 1)
         yield
+        ctypes.CDLL(None).fflush(None)  # C's own buffer, or the line comes out at the end
     finally:
         os.dup2(saved, 1)
         os.close(saved)
