@@ -54,7 +54,7 @@ class Physics:
     ) -> None:
         if physics_hz % control_hz:
             raise ValueError(f"control_hz {control_hz} does not divide physics_hz {physics_hz}")
-        with _quiet_stdout():
+        with _silence():
             import pybullet
         self._bullet = pybullet
         self.car = car
@@ -204,14 +204,16 @@ class Physics:
 
 
 @contextlib.contextmanager
-def _quiet_stdout() -> Iterator[None]:
-    """Sends file descriptor 1 to nowhere: PyBullet prints its build time when it is imported."""
-    saved = os.dup(1)
+def _silence() -> Iterator[None]:
+    """Sends both output streams to nowhere: PyBullet's C code prints its build time on import."""
+    saved = [(fd, os.dup(fd)) for fd in (1, 2)]
     try:
         with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
+            for fd, _ in saved:
+                os.dup2(nowhere.fileno(), fd)
         yield
         ctypes.CDLL(None).fflush(None)  # C's own buffer, or the line comes out at the end
     finally:
-        os.dup2(saved, 1)
-        os.close(saved)
+        for fd, kept in saved:
+            os.dup2(kept, fd)
+            os.close(kept)
