@@ -1,0 +1,83 @@
+"""A reward file is checked before anything starts; each mistake is one clear error."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from sim.errors import UserError
+from sim.reward import RewardRunner, load_reward, reward_names
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("def reward_function(params)\n    return 1\n", ["syntax error", "line 1", "^"]),
+        ("def rewrd(params):\n    return 1\n", ["no reward_function", "rewrd"]),
+        ("x = 1\n", ["no reward_function", "no function"]),
+        ("def reward_function():\n    return 1\n", ["exactly one argument", "line 1"]),
+        ("def reward_function(a, b):\n    return 1\n", ["exactly one argument"]),
+        ("import maths\ndef reward_function(p):\n    return 1\n", ["maths", "line 1"]),
+        ("reward_function = 3\n", ["no reward_function"]),
+        ("a = 1\nb = a / 0\ndef reward_function(p):\n    return 1\n", ["ZeroDivision", "line 2"]),
+    ],
+)
+def test_a_bad_file_is_one_clear_error(tmp_path: Path, source: str, words: list[str]) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text(source)
+    with pytest.raises(UserError) as caught:
+        load_reward(str(path))
+    for word in [*words, str(path)]:
+        assert word in str(caught.value)
+
+
+def test_missing_and_unreadable_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot read"):
+        load_reward(str(tmp_path / "none.py"))
+    with pytest.raises(UserError, match="cannot read"):
+        load_reward(f"{tmp_path}/")
+    binary = tmp_path / "binary.py"
+    binary.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(UserError, match="UTF-8"):
+        load_reward(str(binary))
+
+
+def test_an_unknown_name_gets_the_nearest_one() -> None:
+    with pytest.raises(UserError, match="Did you mean 'centre_line'"):
+        load_reward("center_line")
+
+
+def test_module_state_lives_on_and_is_not_shared(tmp_path: Path) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text("n = 0\ndef reward_function(p):\n    global n\n    n += 1\n    return n\n")
+    one, other = load_reward(str(path)), load_reward(str(path))
+    assert [one({}), one({}), other({})] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("name", reward_names())
+def test_ours_load_and_pay_more_near_the_centre(name: str) -> None:
+    function = load_reward(name)
+    near = function({"distance_from_center": 0.0, "track_width": 0.8})
+    far = function({"distance_from_center": 0.5, "track_width": 0.8})
+    assert near > far > 0.0
+
+
+def test_the_runner_accepts_all_that_float_does() -> None:
+    import numpy as np
+
+    values = iter([1, True, np.float32(0.5), 1e5, -3.0])
+    rewards, failed = RewardRunner(lambda params: next(values))([{}] * 5)
+    assert rewards == [1.0, 1.0, 0.5, 1e5, -3.0]
+    assert failed == []
+
+
+def test_one_record_a_distinct_failure_with_its_count() -> None:
+    runner = RewardRunner(lambda params: params["nope"])
+    rewards, failed = runner([{"x": math.pi}, {"x": 2.0}])
+    assert (rewards, failed) == ([0.0, 0.0], [0, 1])
+    (error,) = runner.take_errors()
+    assert (error.kind, error.count) == ("KeyError", 2)
+    assert '"x": 3.14' in error.params_json
+    assert runner.failures == 2
