@@ -1,0 +1,274 @@
+"""A job: everything that `hairpin train` can be told, from a file, a folder or the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from hairpin.deepracer_folder import DEEPRACER_FILES, read_deepracer_folder
+from hairpin.job_errors import explain
+from hairpin.job_file import JobFile, read_job_file
+from learner.settings import EvaluateSettings, PPOSettings, StopSettings, TrainSettings
+from sim.errors import UserError, did_you_mean
+from sim.settings import WorldSettings
+
+JOB_NAMES = ("job.yaml", "job.yml", "job.json")
+REWARD_NAME = "reward_function.py"
+
+
+class Job(WorldSettings):
+    """What to train, on what, for how long, and where to keep it.
+
+    The settings of the world stand at the top level, except that the camera comes with `preset`.
+    """
+
+    camera: Literal["fast", "deepracer"] = Field(default="fast", exclude=True, repr=False)
+    preset: Literal["fast", "deepracer"] = Field(
+        default="fast",
+        description="Camera and network: fast is 80x60 and built for CPUs; deepracer is 160x120 "
+        "with the DeepRacer's network.",
+    )
+    workers: int | None = Field(
+        default=None, ge=1, le=1000, description="Processes that drive; default: one a core."
+    )
+    cars_per_worker: int = Field(default=16, ge=1, le=512, description="Cars in a worker's world.")
+    ppo: PPOSettings = Field(default=PPOSettings(), description="The learning algorithm's numbers.")
+    evaluate: EvaluateSettings = Field(
+        default=EvaluateSettings(), description="Greedy evaluation while training."
+    )
+    checkpoint_every_s: float = Field(
+        default=60.0, gt=0.0, description="Time between checkpoints, s."
+    )
+    stop: StopSettings = Field(
+        default=StopSettings(), description="When to stop: whatever of these comes first."
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Of all random numbers.")
+    num_learners: int = Field(
+        default=0, ge=0, le=64, description="Learner processes; 0 learns in the driver."
+    )
+    num_gpus_per_learner: float = Field(
+        default=0.0, ge=0.0, le=8.0, description="GPUs of each learner."
+    )
+    run: str | None = Field(default=None, description="The run's name; default: made up.")
+    storage: str | None = Field(
+        default=None, description="Where runs are kept; default: $HAIRPIN_STORAGE or ./runs."
+    )
+    address: str | None = Field(
+        default=None, description="A Ray cluster's address; default: Ray starts on this machine."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _camera_follows_preset(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            if "camera" in data:
+                raise ValueError("unknown key 'camera'. The camera comes with preset")
+            preset = data.get("preset")
+            return {**data, "camera": preset if preset in ("fast", "deepracer") else "fast"}
+        return data
+
+    def world_settings(self) -> WorldSettings:
+        """The part that the simulator needs."""
+        return WorldSettings(**{name: getattr(self, name) for name in WorldSettings.model_fields})
+
+    def train_settings(self) -> TrainSettings:
+        """The part that the training loop needs."""
+        return TrainSettings(
+            world=self.world_settings(),
+            network=self.preset,
+            workers=self.workers or available_cores(),
+            cars_per_worker=self.cars_per_worker,
+            ppo=self.ppo,
+            evaluate=self.evaluate,
+            checkpoint_every_s=self.checkpoint_every_s,
+            stop=self.stop,
+            seed=self.seed,
+            num_learners=self.num_learners,
+            num_gpus_per_learner=self.num_gpus_per_learner,
+        )
+
+
+@dataclass(frozen=True)
+class LoadedJob:
+    """A job, and what should be said about how it was read."""
+
+    job: Job
+    notes: list[str] = field(default_factory=list)
+
+
+# The options of the command line, by the way to what they set.
+OPTIONS: dict[tuple[str, ...], str] = {
+    ("track",): "--track",
+    ("reward",): "--reward",
+    ("preset",): "--preset",
+    ("workers",): "--workers",
+    ("stop", "minutes"): "--minutes",
+    ("stop", "steps"): "--steps",
+    ("stop", "until"): "--until",
+    ("seed",): "--seed",
+    ("run",): "--run",
+    ("storage",): "--storage",
+    ("address",): "--address",
+}
+
+
+def load_job(
+    source: str | None = None, options: Mapping[tuple[str, ...], Any] | None = None
+) -> LoadedJob:
+    """Reads a job and lays the command line's options over it.
+
+    Args:
+        source: A .yaml, .yml or .json file; a folder with reward_function.py, a job file, or both;
+            or None for the default job. Paths in a file are relative to the file.
+        options: Values by the way to what they set, see `OPTIONS`; None values are left out. Paths
+            are relative to the working directory.
+
+    Raises:
+        UserError: Something is missing, malformed, unknown or out of range.
+    """
+    given = {way: value for way, value in (options or {}).items() if value is not None}
+    file, from_folder, notes = _read_source(Path(source)) if source is not None else (None, {}, [])
+    data: dict[str, Any] = {**from_folder, **(file.data if file else {})}
+    base = file.path.parent if file else Path(source) if source is not None else Path()
+    data = _with_absolute_paths(data, base)
+    _lay_over(data, given)
+
+    def where(way: Sequence[str | int]) -> str:
+        option = OPTIONS.get(tuple(str(part) for part in way))
+        if option and tuple(way) in given:
+            return option
+        return file.where(way) if file else "the job"
+
+    job = validate_job(data, where)
+    return LoadedJob(job.model_copy(update={"stop": job.stop.or_default()}), notes)
+
+
+def validate_job(data: Mapping[str, Any], where: Any) -> Job:
+    """Makes a `Job` of plain values; `where` names the place of a way, for the `UserError`."""
+    try:
+        return Job.model_validate(data)
+    except ValidationError as error:
+        raise explain(error, data, where) from None
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def describe_job(job: Job) -> str:
+    """The job as a YAML file that says all its values, each with a comment that explains it."""
+    return "\n".join(_describe(job, 0)) + "\n"
+
+
+def _read_source(path: Path) -> tuple[JobFile | None, dict[str, Any], list[str]]:
+    """The job file, if there is one, what else a folder says, and notes on that."""
+    if path.is_file():
+        if path.suffix == ".py":
+            raise UserError(
+                "this is a Python file, not a job",
+                where=str(path),
+                fix=f"For a reward function: --reward {path}",
+            )
+        if path.suffix not in (".yaml", ".yml", ".json"):
+            raise UserError("a job is a .yaml, .yml or .json file, or a folder", where=str(path))
+        return read_job_file(path), {}, []
+    if not path.is_dir():
+        raise UserError("there is no such job file or folder", where=str(path), fix=_near(path))
+    jobs = [path / name for name in JOB_NAMES if (path / name).exists()]
+    if len(jobs) > 1:
+        raise UserError(
+            f"there are {' and '.join(job.name for job in jobs)}",
+            where=str(path),
+            fix="Keep one of them.",
+        )
+    reward = path / REWARD_NAME
+    if not jobs and not reward.exists():
+        raise UserError(
+            f"the folder has neither {REWARD_NAME} nor job.yaml",
+            where=str(path),
+            fix="Put your reward function there, or name a job file.",
+        )
+    found, notes = read_deepracer_folder(path)
+    if reward.exists():
+        found["reward"] = REWARD_NAME
+    return read_job_file(jobs[0]) if jobs else None, found, notes
+
+
+def _near(path: Path) -> str:
+    try:
+        names = [p.name for p in (path.parent if path.name else Path()).iterdir()]
+    except OSError:
+        return ""
+    suggestion = did_you_mean(path.name, [n for n in names if n not in DEEPRACER_FILES])
+    return suggestion if suggestion.startswith("Did") else ""
+
+
+def _with_absolute_paths(data: dict[str, Any], base: Path) -> dict[str, Any]:
+    result = dict(data)
+    for key in ("track", "reward", "storage"):
+        value = result.get(key)
+        if isinstance(value, str) and (key == "storage" or looks_like_path(value)):
+            result[key] = absolute(value, base)
+    return result
+
+
+def looks_like_path(value: str) -> bool:
+    """Whether a track or reward is a file's path and not the name of one of ours."""
+    return value.endswith((".npy", ".py")) or "/" in value or os.sep in value
+
+
+def absolute(value: str, base: Path) -> str:
+    """The path `value`, taken from `base` if it is relative; addresses stay as they are."""
+    if "://" in value:
+        return value
+    return os.path.abspath(base / Path(value).expanduser())
+
+
+def _lay_over(data: dict[str, Any], given: Mapping[tuple[str, ...], Any]) -> None:
+    for way, value in given.items():
+        if isinstance(value, str) and way in (("track",), ("reward",)) and looks_like_path(value):
+            value = absolute(value, Path())
+        elif way == ("storage",):
+            value = absolute(value, Path()) if value else value
+        target = data
+        for part in way[:-1]:
+            inner = target.get(part)
+            if inner is None:
+                inner = {}
+            if not isinstance(inner, Mapping):
+                return  # malformed in the file, which validation says better
+            target[part] = dict(inner)
+            target = target[part]
+        target[way[-1]] = value
+
+
+_YAML_END = "\n...\n"  # which YAML writes after a lone scalar
+
+
+def _describe(settings: Any, depth: int) -> Iterator[str]:
+    import yaml
+
+    from sim.settings import Settings
+
+    indent = "  " * depth
+    for name, info in type(settings).model_fields.items():
+        if info.exclude:
+            continue
+        value = getattr(settings, name)
+        if info.description:
+            yield f"{indent}# {info.description}"
+        if isinstance(value, Settings):
+            yield f"{indent}{name}:"
+            yield from _describe(value, depth + 1)
+        else:
+            plain = list(value) if isinstance(value, tuple) else value
+            text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=1000)
+            yield f"{indent}{name}: {text.removesuffix(_YAML_END).strip()}"
