@@ -14,8 +14,6 @@ from hairpin.options import examples, json_option
 if TYPE_CHECKING:
     from sim.track import Track
 
-STRAIGHT_RADIUS_M = 1000.0  # a wider "tightest bend" than this is rounding on a straight road
-
 
 @click.group(
     epilog=examples(
@@ -141,28 +139,23 @@ def import_track(file: str, name: str, force: bool, as_json: bool) -> None:
 
 def _facts(track: Track, spec: str) -> dict[str, Any]:
     """What can be said of a track, as JSON-able values."""
+    from sim.track_facts import direction, tightest_radius_m
     from sim.tracks import info
 
     about = info(spec)
-    radius_m = track.min_radius_m
+    radius_m = tightest_radius_m(track)
     return {
         "name": track.name,
         "title": about.title,
         "source": about.source,
         "length_m": round(track.length_m, 3),
         "width_m": round(track.width_m, 3),
-        "min_radius_m": round(radius_m, 3) if radius_m < STRAIGHT_RADIUS_M else None,
-        "direction": _direction(track),
+        "min_radius_m": None if radius_m is None else round(radius_m, 3),
+        "direction": direction(track),
         "closed": track.closed,
         "waypoints": len(track.waypoints),
         "teaches": about.teaches,
     }
-
-
-def _direction(track: Track) -> str:
-    if not track.closed:
-        return "open"
-    return "counter-clockwise" if track.is_ccw else "clockwise"
 
 
 def _radius(facts: dict[str, Any]) -> str:
