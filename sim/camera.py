@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sim.ground import Ground
 from sim.mipmap import Pyramid
-from sim.warp import draw_from_bodies
+from sim.warp import draw, workspace
 
 SKY_GRAY = 208
 _ZENITH_RGB = (116, 166, 222)
@@ -46,6 +46,8 @@ CAMERAS = {"fast": CameraSpec(80, 60), "deepracer": CameraSpec(160, 120)}
 class Camera:
     """Renders the ground as cameras on cars see it; an image depends on its own car only.
 
+    One camera draws one batch at a time: it holds the scratch arrays.
+
     Args:
         spec: The camera.
         ground: What it sees; the sky is above the horizon.
@@ -55,8 +57,8 @@ class Camera:
         self.spec = spec
         self.ground = ground
         self._mount = (*spec.mount_m, spec.pitch_rad)
-        self._lens = (spec.focal_px, float(spec.width), float(spec.height))
         self._texture = (ground.pixels_per_m, ground.west_m, ground.north_m)
+        self._work = {channels: workspace(spec.width, channels) for channels in (1, 3)}
         self._gray_sky = np.full((spec.height, 1), SKY_GRAY, dtype=np.uint8)
 
     def render(
@@ -71,7 +73,7 @@ class Camera:
         Args:
             origin: (n, 3), car origins, m, world frame.
             quaternion: (n, 4), car orientations, unit, xyzw.
-            out: (n, height, width), written; pixel (0, 0) is the upper left one.
+            out: (n, height, width), contiguous, written; pixel (0, 0) is the upper left one.
             which: (k,), the cars to draw; the other images stay as they are. None draws all.
         """
         self._draw(origin, quaternion, out[:, None], which, self.ground.gray_pyramid)
@@ -96,10 +98,18 @@ class Camera:
         which: npt.NDArray[np.int64] | None,
         pyramid: Pyramid,
     ) -> None:
-        chosen = np.arange(len(origin)) if which is None else np.asarray(which, dtype=np.int64)
-        sky = self._gray_sky if out.shape[1] == 1 else self._colour_sky()
-        draw_from_bodies(
-            origin, quaternion, chosen, self._mount, self._lens, self._texture, pyramid, sky, out
+        channels = out.shape[1]
+        draw(
+            np.ascontiguousarray(origin, dtype=np.float64),
+            np.ascontiguousarray(quaternion, dtype=np.float64),
+            np.arange(len(origin)) if which is None else np.asarray(which, dtype=np.int64),
+            self._mount,
+            self.spec.focal_px,
+            self._texture,
+            pyramid,
+            self._gray_sky if channels == 1 else self._colour_sky(),
+            self._work[channels],
+            out,
         )
 
     def _colour_sky(self) -> npt.NDArray[np.uint8]:
