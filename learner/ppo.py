@@ -1,0 +1,325 @@
+"""PPO as an RLlib algorithm: sample in parallel, learn, send the weights back.
+
+Importing this module must not import torch: sampling processes do it when Ray unpickles the
+config. The learner and the module are named by methods of the config, and imported there.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+from ray.rllib.algorithms.ppo import PPO, PPOConfig
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
+from ray.rllib.utils.metrics import (
+    ENV_RUNNER_RESULTS,
+    ENV_RUNNER_SAMPLING_TIMER,
+    LEARNER_RESULTS,
+    LEARNER_UPDATE_TIMER,
+    NUM_ENV_STEPS_SAMPLED,
+    NUM_ENV_STEPS_SAMPLED_LIFETIME,
+    SYNCH_WORKER_WEIGHTS_TIMER,
+    TIMERS,
+)
+
+from learner.settings import TrainSettings
+from rollout_workers.env_runner import RolloutWorker
+from rollout_workers.fragment import Fragment, WorkerFailure, joined
+from rollout_workers.network import NETWORKS
+from sim.actions import make_actions
+from sim.errors import UserError
+
+# A worker that is starting again answers no ping; asking must not hold up the others.
+PROBE_TIMEOUT_S = 0.05
+SAMPLE_TIMEOUT_S = 600.0
+
+
+class HairpinPPOConfig(PPOConfig):  # type: ignore[misc]
+    """RLlib's PPO config with our learner, module and workers as defaults."""
+
+    def __init__(self, algo_class: Any = None) -> None:
+        super().__init__(algo_class=algo_class or HairpinPPO)
+        self.env_runner_cls = RolloutWorker
+
+    def get_default_learner_class(self) -> Any:
+        """HairpinLearner, imported when asked for."""
+        from learner.torch_learner import HairpinLearner
+
+        return HairpinLearner
+
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """HairpinModule with the network of the `env_config`."""
+        from learner.module import HairpinModule
+
+        return RLModuleSpec(
+            module_class=HairpinModule,
+            model_config={
+                "network": self.env_config["network"],
+                "seed": self.env_config["seed"],
+            },
+        )
+
+
+@dataclass
+class Iteration:
+    """What one training step did.
+
+    Attributes:
+        steps: Environment steps it learned from.
+        seconds: Wall-clock seconds: sampling, learning, sync; and of sampling the mean over workers
+            by phase: physics, camera, reward, inference, other.
+        losses: What the learner reports.
+        episodes: Episodes that ended (`sim.episode.Episode`).
+        reward_errors: Failures of the reward function (`sim.reward.RewardError`).
+        lost_workers: Indices of workers that died in it.
+    """
+
+    steps: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    losses: dict[str, float] = field(default_factory=dict)
+    episodes: list[Any] = field(default_factory=list)
+    reward_errors: list[Any] = field(default_factory=list)
+    lost_workers: list[int] = field(default_factory=list)
+
+
+class NoSamples(Exception):
+    """No worker gave anything: all of them are down, and may come back."""
+
+
+class HairpinPPO(PPO):  # type: ignore[misc]
+    """The algorithm.
+
+    Attributes:
+        last: The last iteration.
+        steps: Environment steps learned from, since the run began.
+        iterations: Iterations since the run began.
+    """
+
+    last: Iteration
+    steps: int
+    iterations: int
+
+    def setup(self, config: Any) -> None:
+        """Builds workers and learners."""
+        self.last = Iteration()
+        self.steps = 0
+        self.iterations = 0
+        super().setup(config)
+
+    @classmethod
+    def get_default_config(cls) -> HairpinPPOConfig:
+        """A config of this algorithm."""
+        return HairpinPPOConfig()
+
+    def training_step(self) -> None:
+        """One iteration.
+
+        Raises:
+            NoSamples: Every worker is down.
+            UserError: A worker could not build its world, by a fault of the user.
+            RuntimeError: Something raised in a worker.
+        """
+        iteration = Iteration()
+        began = time.perf_counter()
+        with self.metrics.log_time((TIMERS, ENV_RUNNER_SAMPLING_TIMER)):
+            fragments = self._sample(iteration)
+        sampled = time.perf_counter()
+        with self.metrics.log_time((TIMERS, LEARNER_UPDATE_TIMER)):
+            iteration.losses = self._learn(fragments)
+        learned = time.perf_counter()
+        with self.metrics.log_time((TIMERS, SYNCH_WORKER_WEIGHTS_TIMER)):
+            self.send_weights()
+        synced = time.perf_counter()
+        iteration.seconds |= {
+            "sampling": sampled - began,
+            "learning": learned - sampled,
+            "sync": synced - learned,
+        }
+        self.iterations += 1
+        self.last = iteration
+
+    def send_weights(self, workers: list[int] | None = None) -> None:
+        """Sends the learner's weights to all workers, or to some."""
+        self.env_runner_group.sync_weights(
+            from_worker_or_learner_group=self.learner_group,
+            to_worker_indices=workers,
+            inference_only=True,
+        )
+
+    def restore_env_runners(self, env_runner_group: Any) -> list[int]:
+        """Takes workers that Ray has started again back into service, without waiting for any."""
+        restored: list[int] = env_runner_group.probe_unhealthy_env_runners()
+        if restored:
+            self.send_weights(restored)
+        return restored
+
+    def evaluate_greedily(self, starts: list[float], *, record: bool = False) -> list[Any]:
+        """Drives one greedy trial from each start, the starts shared out over the workers.
+
+        Args:
+            starts: Fractions of the lap.
+            record: Whether the trials carry recordings.
+
+        Returns:
+            `sim.trial.Trial` objects; fewer than starts if a worker died meanwhile.
+
+        Raises:
+            UserError: A worker could not build its world, by a fault of the user.
+            RuntimeError: Something raised in a worker.
+        """
+        group = self.env_runner_group
+        workers = group.healthy_env_runner_ids()
+        if not workers:
+            if group.local_env_runner is None:
+                return []
+            return list(_checked(group.local_env_runner.evaluate(starts, record=record)))
+        shares = [starts[index :: len(workers)] for index in range(len(workers))]
+        used = [worker for worker, share in zip(workers, shares, strict=True) if share]
+        results = group.foreach_env_runner(
+            "evaluate",
+            kwargs=[{"starts": share, "record": record} for share in shares if share],
+            remote_worker_ids=used,
+            local_env_runner=False,
+            timeout_seconds=SAMPLE_TIMEOUT_S,
+        )
+        return [trial for result in results for trial in _checked(result)]
+
+    def _sample(self, iteration: Iteration) -> list[Fragment]:
+        group = self.env_runner_group
+        before = set(group.healthy_env_runner_ids())
+        if group.num_remote_env_runners():
+            results = group.foreach_env_runner(
+                "sample", local_env_runner=False, timeout_seconds=SAMPLE_TIMEOUT_S
+            )
+        else:
+            results = [group.local_env_runner.sample()]
+        iteration.lost_workers = sorted(before - set(group.healthy_env_runner_ids()))
+        fragments: list[Fragment] = [_checked(result) for result in results]
+        if not fragments:
+            self.last = iteration
+            raise NoSamples(f"no worker answered; {len(iteration.lost_workers)} died just now")
+        fragments.sort(key=lambda fragment: fragment.worker)
+        iteration.steps = sum(map(len, fragments))
+        for phase in fragments[0].seconds:
+            iteration.seconds[phase] = sum(f.seconds[phase] for f in fragments) / len(fragments)
+        iteration.episodes = [episode for f in fragments for episode in f.episodes]
+        iteration.reward_errors = [error for f in fragments for error in f.reward_errors]
+        self.steps += iteration.steps
+        self.metrics.log_value(
+            (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED), iteration.steps, reduce="sum"
+        )
+        self.metrics.log_value(
+            (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME),
+            iteration.steps,
+            reduce="lifetime_sum",
+        )
+        return fragments
+
+    def _learn(self, fragments: list[Fragment]) -> dict[str, float]:
+        arrays = joined(fragments)
+        explained = explained_variance(arrays["advantages"], arrays["value_targets"])
+        arrays["advantages"] = normalised(arrays["advantages"])
+        batch = MultiAgentBatch(
+            {DEFAULT_MODULE_ID: SampleBatch(arrays)}, env_steps=len(arrays["actions"])
+        )
+        results = self.learner_group.update(
+            batch=batch,
+            timesteps={NUM_ENV_STEPS_SAMPLED_LIFETIME: self.steps},
+            num_epochs=self.config.num_epochs,
+            minibatch_size=self.config.minibatch_size,
+            shuffle_batch_per_epoch=True,
+        )
+        self.metrics.aggregate(results, key=LEARNER_RESULTS)
+        losses = {
+            name: float(value)
+            for name, value in self.metrics.peek((LEARNER_RESULTS, DEFAULT_MODULE_ID)).items()
+        }
+        losses["explained_variance"] = explained
+        return losses
+
+
+def build_config(settings: TrainSettings, **env_config: Any) -> HairpinPPOConfig:
+    """Translates our settings into RLlib's.
+
+    Args:
+        settings: Of the run.
+        **env_config: More for the workers' `env_config`, such as ``world_factory``.
+    """
+    ppo = settings.ppo
+    network = NETWORKS[settings.network]
+    config = HairpinPPOConfig()
+    config.framework("torch")
+    config.environment(
+        observation_space=gymnasium.spaces.Box(0, 255, (network.height, network.width), np.uint8),
+        action_space=make_actions(settings.world.actions).space,
+        env_config={
+            "world": settings.world.model_dump(mode="json"),
+            "network": network.to_dict(),
+            "seed": settings.seed,
+            **env_config,
+        },
+        disable_env_checking=True,
+    )
+    config.env_runners(
+        num_env_runners=settings.workers,
+        num_envs_per_env_runner=settings.cars_per_worker,
+        rollout_fragment_length=ppo.fragment_steps,
+        create_local_env_runner=False,
+        sample_timeout_s=SAMPLE_TIMEOUT_S,
+    )
+    config.fault_tolerance(
+        restart_failed_env_runners=True,
+        delay_between_env_runner_restarts_s=0.0,
+        env_runner_health_probe_timeout_s=PROBE_TIMEOUT_S,
+    )
+    learners = max(1, settings.num_learners)
+    batch_size = settings.workers * settings.cars_per_worker * ppo.fragment_steps
+    final_rate = ppo.learning_rate * ppo.learning_rate_final
+    config.training(
+        gamma=ppo.gamma,
+        lambda_=ppo.gae_lambda,
+        lr=[[0, ppo.learning_rate], [ppo.learning_rate_decay_steps, final_rate]],
+        train_batch_size_per_learner=batch_size // learners,
+        minibatch_size=min(ppo.minibatch_size, batch_size) // learners,
+        num_epochs=ppo.epochs,
+        clip_param=ppo.clip,
+        entropy_coeff=ppo.entropy_coefficient,
+        vf_loss_coeff=ppo.value_coefficient,
+        grad_clip=ppo.grad_clip,
+        use_kl_loss=False,
+        learner_config_dict={"ppo": ppo.model_dump(mode="json"), "seed": settings.seed},
+    )
+    config.grad_clip_by = "global_norm"
+    config.learners(
+        num_learners=settings.num_learners, num_gpus_per_learner=settings.num_gpus_per_learner
+    )
+    # Nothing of ours lives in RLlib's connectors; merging their states would cost every iteration.
+    config._dont_auto_sync_env_runner_states = True
+    return config
+
+
+def normalised(advantages: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Advantages with mean 0 and standard deviation 1 over the whole batch."""
+    result: NDArray[np.float32] = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    return result
+
+
+def explained_variance(advantages: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
+    """How much of the targets' variance the values foresaw: 1 is all, 0 as good as a constant."""
+    variance = float(targets.var())
+    return 1.0 - float(advantages.var()) / variance if variance > 0.0 else 0.0
+
+
+def _checked(result: Any) -> Any:
+    """A worker's result, or its failure raised here."""
+    if isinstance(result, WorkerFailure):
+        if isinstance(result.error, UserError):
+            raise result.error
+        raise RuntimeError(f"worker {result.worker} failed:\n{result.traceback}")
+    return result

@@ -1,0 +1,127 @@
+"""What a training run can be told: typed, documented, unknown keys refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from sim.settings import Settings, WorldSettings
+
+UNTIL = re.compile(r"^(completion|lap_time)\s*=\s*(\d+(?:\.\d*)?|\.\d+)$")
+
+
+class PPOSettings(Settings):
+    """Proximal policy optimisation: how much is sampled and how it is learned from."""
+
+    fragment_steps: int = Field(
+        default=128, ge=8, le=4096, description="Control steps of each car per iteration."
+    )
+    minibatch_size: int = Field(
+        default=512, ge=16, description="Samples per optimiser step, over all learners."
+    )
+    epochs: int = Field(default=3, ge=1, le=30, description="Passes over an iteration's samples.")
+    learning_rate: float = Field(default=5e-4, gt=0.0, le=0.1, description="Adam's step size.")
+    learning_rate_final: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        description="The learning rate falls linearly to this fraction of its first value.",
+    )
+    learning_rate_decay_steps: int = Field(
+        default=1_000_000, ge=1, description="Environment steps until it has."
+    )
+    gamma: float = Field(default=0.99, gt=0.0, le=1.0, description="Discount per control step.")
+    gae_lambda: float = Field(
+        default=0.95, ge=0.0, le=1.0, description="Weight of longer returns in the advantages."
+    )
+    clip: float = Field(
+        default=0.2, gt=0.0, le=1.0, description="How far a probability ratio may leave 1."
+    )
+    entropy_coefficient: float = Field(
+        default=0.01, ge=0.0, description="Weight of the entropy bonus, which keeps exploring alive."
+    )
+    value_coefficient: float = Field(default=0.5, ge=0.0, description="Weight of the value loss.")
+    value_loss: Literal["huber", "mse"] = Field(
+        default="huber", description="Loss of the value function: huber or mean squared error."
+    )
+    huber_delta: float = Field(
+        default=10.0, gt=0.0, description="Errors above this count linearly in the huber loss."
+    )
+    grad_clip: float = Field(
+        default=0.5, gt=0.0, description="The gradient's norm is cut down to this."
+    )
+    target_kl: float | None = Field(
+        default=None,
+        gt=0.0,
+        description="Stop an iteration's epochs when the policy has moved so far; null: never.",
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="Learner threads on a CPU; null: one for each core."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="Arithmetic of the learner; auto measures it on a CPU that has bfloat16.",
+    )
+
+
+class EvaluateSettings(Settings):
+    """Greedy evaluation during training; its steps are not counted as training steps."""
+
+    every_s: float = Field(default=15.0, gt=0.0, description="Seconds between two evaluations.")
+    starts: int = Field(
+        default=20, ge=1, le=1000, description="Start points, evenly spread over the lap."
+    )
+
+
+class StopSettings(Settings):
+    """When to stop; what comes first. None given: when every greedy lap is complete, or 10 minutes."""
+
+    minutes: float | None = Field(default=None, gt=0.0, description="Minutes of training.")
+    steps: int | None = Field(default=None, gt=0, description="Environment steps.")
+    until: str | None = Field(
+        default=None,
+        description="A greedy evaluation that is good enough: completion=0.95 or lap_time=9.5 (s).",
+    )
+
+    @field_validator("until")
+    @classmethod
+    def _understood(cls, until: str | None) -> str | None:
+        if until is not None and not UNTIL.match(until):
+            raise ValueError(f"{until!r} is not understood; write completion=0.95 or lap_time=9.5")
+        return until
+
+    @property
+    def goal(self) -> tuple[str, float] | None:
+        """`until` as (completion or lap_time, number)."""
+        match = UNTIL.match(self.until) if self.until else None
+        return (match.group(1), float(match.group(2))) if match else None
+
+    def or_default(self) -> StopSettings:
+        """Itself, or the default rule when nothing is set."""
+        if self.minutes is None and self.steps is None and self.until is None:
+            return StopSettings(minutes=10.0, until="completion=1.0")
+        return self
+
+
+class TrainSettings(Settings):
+    """A whole training run."""
+
+    world: WorldSettings = Field(default=WorldSettings(), description="What is driven.")
+    network: Literal["fast", "deepracer"] = Field(
+        default="fast", description="The policy's network; it must fit the camera."
+    )
+    workers: int = Field(default=2, ge=1, description="Sampling processes.")
+    cars_per_worker: int = Field(default=16, ge=1, le=512, description="Cars in each worker's world.")
+    ppo: PPOSettings = Field(default=PPOSettings(), description="The algorithm.")
+    evaluate: EvaluateSettings = Field(default=EvaluateSettings(), description="Greedy evaluation.")
+    checkpoint_every_s: float = Field(
+        default=60.0, gt=0.0, description="Seconds between two checkpoints."
+    )
+    stop: StopSettings = Field(default=StopSettings(), description="When to stop.")
+    seed: int = Field(default=0, ge=0, description="Of all random numbers.")
+    num_learners: int = Field(
+        default=0, ge=0, description="RLlib's remote learners; 0: one in the main process."
+    )
+    num_gpus_per_learner: float = Field(default=0.0, ge=0.0, description="GPUs of each learner.")

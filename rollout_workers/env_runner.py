@@ -1,0 +1,248 @@
+"""The worker: one world of several cars, sampled with a numpy policy."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+import ray
+from numpy.typing import NDArray
+
+from rollout_workers.process import is_ray_worker, skip_torch_in_worker, use_one_blas_thread
+
+skip_torch_in_worker()  # before the first import of ray.rllib
+
+from ray.rllib.core import COMPONENT_RL_MODULE, DEFAULT_MODULE_ID  # noqa: E402
+from ray.rllib.env import INPUT_ENV_SPACES  # noqa: E402
+from ray.rllib.env.env_runner import EnvRunner  # noqa: E402
+from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO  # noqa: E402
+
+from rollout_workers.fragment import Fragment, WorkerFailure  # noqa: E402
+from rollout_workers.gae import advantages  # noqa: E402
+from rollout_workers.network import NetworkSpec  # noqa: E402
+from rollout_workers.policy import Policy  # noqa: E402
+from sim.errors import UserError  # noqa: E402
+from sim.settings import WorldSettings  # noqa: E402
+
+POLICY_RANDOM = "policy_random"
+WORLD = "world"
+PHASES = ("physics", "camera", "reward")
+
+
+class RolloutWorker(EnvRunner):  # type: ignore[misc]
+    """Samples fixed-length fragments; one per Ray actor.
+
+    What it runs comes from the RLlib config: ``env_config`` has ``world`` (the fields of
+    WorldSettings), ``network`` (those of NetworkSpec), ``seed``, and optionally ``world_factory``,
+    called with (settings, num_cars=, seed=); ``rollout_fragment_length`` and
+    ``num_envs_per_env_runner`` are steps and cars of a fragment.
+
+    Args:
+        config: The RLlib config.
+        **kwargs: What RLlib adds, such as ``worker_index``.
+    """
+
+    def __init__(self, *, config: Any, **kwargs: Any) -> None:
+        super().__init__(config=config, **kwargs)
+        if is_ray_worker():
+            use_one_blas_thread()
+        self.settings = WorldSettings.model_validate(self.config.env_config["world"])
+        self.policy = Policy(
+            NetworkSpec.from_dict(self.config.env_config["network"]), self.config.action_space
+        )
+        self.weights_version = 0
+        self._evaluation_world: Any = None
+        seeds = _seeds(int(self.config.env_config["seed"]), self.worker_index or 0)
+        self._random = np.random.default_rng(seeds[0])
+        self._world_seed = int(seeds[1].generate_state(1)[0])
+        self._failure: WorkerFailure | None = None
+        try:
+            self.make_env()
+        except Exception as error:
+            # Told by the first `sample`: an actor that fails to start would be started again.
+            self._failure = self._failure_of(error)
+
+    def make_env(self) -> None:
+        """Builds the world that training steps through."""
+        self.env = self._make_world(int(self.config.num_envs_per_env_runner), self._world_seed)
+
+    def assert_healthy(self) -> None:
+        """Nothing to assert: what goes wrong at construction is told by `sample`."""
+
+    def get_spaces(self) -> dict[str, tuple[gymnasium.Space, gymnasium.Space]]:
+        """Observation and action space of the world, and of the module, which sees no sky."""
+        actions = self.config.action_space
+        cropped = gymnasium.spaces.Box(0, 255, self.policy.network.input_shape, np.uint8)
+        return {
+            INPUT_ENV_SPACES: (self.config.observation_space, actions),
+            DEFAULT_MODULE_ID: (cropped, actions),
+        }
+
+    def get_metrics(self) -> Any:
+        """RLlib's metrics of this worker; the fragments carry everything of ours."""
+        return self.metrics.reduce()
+
+    def sample(self, **kwargs: Any) -> Fragment | WorkerFailure:
+        """Drives every car for one fragment's length with the current weights.
+
+        Returns:
+            The fragment; or, if something in this process raised, what it was.
+        """
+        if self._failure is None:
+            try:
+                return self._sample(int(self.config.rollout_fragment_length))
+            except Exception as error:
+                self._failure = self._failure_of(error)
+        return self._failure
+
+    def evaluate(
+        self, starts: Sequence[float], *, record: bool = False
+    ) -> list[Any] | WorkerFailure:
+        """Drives one greedy trial from each start, in a world of its own.
+
+        Args:
+            starts: Fractions of the lap.
+            record: Whether the trials carry recordings.
+
+        Returns:
+            A `sim.trial.Trial` for each start; or what was raised instead.
+        """
+        from sim.trial import run_trials
+
+        try:
+            if self._evaluation_world is None:
+                self._evaluation_world = self._make_world(len(starts), self._world_seed)
+            return list(
+                run_trials(self._evaluation_world, self.policy.act, starts, record=record)
+            )
+        except Exception as error:
+            return self._failure_of(error)
+
+    def get_state(
+        self,
+        components: Any = None,
+        *,
+        not_components: Any = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Random state of the policy and state of the world, JSON-able; weights are the learner's."""
+        state: dict[str, Any] = {POLICY_RANDOM: self._random.bit_generator.state}
+        if self.env is not None:
+            state[WORLD] = self.env.state()
+        return state
+
+    def set_state(self, state: Any) -> None:
+        """Takes up weights, as RLlib's `sync_weights` sends them, or what `get_state` gave."""
+        if isinstance(state, ray.ObjectRef):
+            state = ray.get(state)
+        if COMPONENT_RL_MODULE in state:
+            weights = state[COMPONENT_RL_MODULE]
+            if isinstance(weights, ray.ObjectRef):
+                weights = ray.get(weights)
+            self.policy.set_weights(weights.get(DEFAULT_MODULE_ID, weights))
+            self.weights_version = int(state.get(WEIGHTS_SEQ_NO, 0))
+        if POLICY_RANDOM in state:
+            self._random.bit_generator.state = state[POLICY_RANDOM]
+        if WORLD in state and self.env is not None:
+            self.env.set_state(state[WORLD])
+
+    def stop(self) -> None:
+        """Frees the worlds."""
+        for world in (self.env, self._evaluation_world):
+            if world is not None and hasattr(world, "close"):
+                world.close()
+
+    def has_torch(self) -> bool:
+        """Whether torch was imported into this process."""
+        return "torch" in sys.modules
+
+    def _make_world(self, num_cars: int, seed: int) -> Any:
+        factory: Callable[..., Any] | None = self.config.env_config.get("world_factory")
+        if factory is None:
+            from sim.world import World
+
+            factory = World
+        return factory(self.settings, num_cars=num_cars, seed=seed)
+
+    def _sample(self, steps: int) -> Fragment:
+        world, policy = self.env, self.policy
+        cars = world.num_cars
+        began = time.perf_counter()
+        phases_before = dict(world.seconds)
+        inference_s = 0.0
+        obs = np.empty((steps, cars, *policy.network.input_shape), np.uint8)
+        rewards = np.empty((steps, cars), np.float32)
+        values = np.empty((steps + 1, cars), np.float32)
+        log_probabilities = np.empty((steps, cars), np.float32)
+        terminated = np.empty((steps, cars), np.bool_)
+        truncated = np.empty((steps, cars), np.bool_)
+        actions: list[NDArray[Any]] = []
+        final_at: list[tuple[int, int]] = []
+        final_obs: list[NDArray[np.uint8]] = []
+        episodes: list[Any] = []
+        for index in range(steps):
+            obs[index] = policy.crop(world.obs)
+            before = time.perf_counter()
+            outputs, values[index] = policy.forward(obs[index])
+            action, log_probabilities[index] = policy.sample(outputs, self._random)
+            inference_s += time.perf_counter() - before
+            actions.append(action)
+            step = world.step(action)
+            rewards[index] = step.rewards
+            terminated[index] = step.terminated
+            truncated[index] = step.truncated
+            for car, image in step.final_obs.items():
+                final_at.append((index, car))
+                final_obs.append(image)
+            episodes.extend(step.episodes)
+        before = time.perf_counter()
+        _, values[steps] = policy.forward(np.ascontiguousarray(policy.crop(world.obs)))
+        final_values = np.zeros((steps, cars), np.float32)
+        if final_obs:
+            _, last = policy.forward(np.ascontiguousarray(policy.crop(np.stack(final_obs))))
+            final_values[tuple(np.array(final_at).T)] = last
+        inference_s += time.perf_counter() - before
+        gains = advantages(
+            rewards,
+            values,
+            terminated,
+            truncated,
+            final_values,
+            float(self.config.gamma),
+            float(self.config.lambda_),
+        )
+        seconds = {phase: world.seconds[phase] - phases_before[phase] for phase in PHASES}
+        seconds["inference"] = inference_s
+        seconds["other"] = time.perf_counter() - began - sum(seconds.values())
+        return Fragment(
+            obs=obs.reshape(-1, *obs.shape[2:]),
+            actions=np.concatenate(actions),
+            log_probabilities=log_probabilities.ravel(),
+            advantages=gains.ravel(),
+            value_targets=(gains + values[:-1]).ravel(),
+            worker=self.worker_index or 0,
+            weights_version=self.weights_version,
+            episodes=episodes,
+            reward_errors=world.take_reward_errors(),
+            seconds=seconds,
+        )
+
+    def _failure_of(self, error: Exception) -> WorkerFailure:
+        return WorkerFailure(
+            worker=self.worker_index or 0,
+            error=error if isinstance(error, UserError) else None,
+            traceback="".join(traceback.format_exception(error)),
+        )
+
+
+def _seeds(seed: int, worker: int) -> list[np.random.SeedSequence]:
+    """Two seeds, for policy and world: other for each worker, and fresh for one started again."""
+    entropy = [seed, worker]
+    if is_ray_worker() and ray.get_runtime_context().was_current_actor_reconstructed:
+        entropy.append(time.time_ns())
+    return np.random.SeedSequence(entropy).spawn(2)

@@ -1,0 +1,73 @@
+"""What a worker hands back after `sample`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass
+class Fragment:
+    """T steps of n cars, flattened to N = T * n rows in (step, car) order.
+
+    Attributes:
+        obs: (N, rows, columns) uint8 images, already cropped as the network wants them.
+        actions: (N,) int64 or (N, d) float32.
+        log_probabilities: (N,) float32, of the actions when they were drawn.
+        advantages: (N,) float32, not normalised.
+        value_targets: (N,) float32, advantages plus values.
+        worker: Index of the worker, from 1; 0 when it runs in the learner's process.
+        weights_version: Which weights the actions were drawn with.
+        episodes: Episodes that ended in this fragment (`sim.episode.Episode`).
+        reward_errors: What the user's reward function did wrong (`sim.reward.RewardError`).
+        seconds: Time spent, by phase: physics, camera, reward, inference, other.
+    """
+
+    obs: NDArray[np.uint8]
+    actions: NDArray[np.int64] | NDArray[np.float32]
+    log_probabilities: NDArray[np.float32]
+    advantages: NDArray[np.float32]
+    value_targets: NDArray[np.float32]
+    worker: int = 0
+    weights_version: int = 0
+    episodes: list[Any] = field(default_factory=list)
+    reward_errors: list[Any] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.log_probabilities)
+
+
+@dataclass(frozen=True)
+class WorkerFailure:
+    """An exception inside a worker: told to the learner instead of dying over and over.
+
+    Attributes:
+        worker: Index of the worker.
+        error: The exception itself if it is one a user can mend, else None.
+        traceback: Its whole text.
+    """
+
+    worker: int
+    error: Exception | None
+    traceback: str
+
+
+ARRAYS = ("obs", "actions", "log_probabilities", "advantages", "value_targets")
+
+
+def joined(fragments: Sequence[Fragment]) -> dict[str, NDArray[Any]]:
+    """The arrays of several fragments, one after another; without a copy for a single one.
+
+    Raises:
+        ValueError: There is no fragment.
+    """
+    if not fragments:
+        raise ValueError("no fragments to join")
+    if len(fragments) == 1:
+        return {name: getattr(fragments[0], name) for name in ARRAYS}
+    return {name: np.concatenate([getattr(f, name) for f in fragments]) for name in ARRAYS}
