@@ -16,6 +16,7 @@ MIN_LENGTH_M, MAX_LENGTH_M = 2.0, 1000.0  # outside, the unit is hardly the metr
 MIN_WIDTH_M = 0.25  # the car is 0.2 m wide over its wheels
 MAX_WIDTH_M = 20.0
 _MAX_BYTES = 1 << 22
+_FARTHEST_M = 1e6  # from the origin; farther away float64 still holds a tenth of a nanometre
 _SAME_M = 1e-6  # rows nearer than this are one row
 _REACH_WIDTHS = 3.0  # borders cross within this of a crossover's middle when it is above 20 degrees
 _SPIKE_COS = np.cos(np.radians(135))  # a border that turns by more in one row has folded back
@@ -96,9 +97,12 @@ def check_route(array: np.ndarray, *, where: str = "route", closed: bool = False
             where=where,
             fix=f"It needs {MIN_ROWS} to {MAX_ROWS}; one every 0.1 to 0.3 m is usual.",
         )
-    bad = np.flatnonzero(~np.isfinite(route).all(axis=1))
+    bad = np.flatnonzero(~(np.abs(route) <= _FARTHEST_M).all(axis=1))
     if len(bad):
-        raise UserError("the row holds NaN or infinity", where=f"{where}, row {bad[0]}")
+        raise UserError(
+            f"the row holds NaN, infinity or a coordinate beyond {_FARTHEST_M:.0f} m",
+            where=f"{where}, row {bad[0]}",
+        )
     if np.abs(route[0] - route[-1]).max() < _SAME_M:
         route[-1] = route[0]
     if closed and not is_closed(route):

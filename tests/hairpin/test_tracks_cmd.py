@@ -1,0 +1,148 @@
+"""The command `hairpin tracks`, as typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hairpin.cli import run
+from sim import tracks
+
+PNG = b"\x89PNG\r\n\x1a\n"
+KEYS = {
+    "name",
+    "title",
+    "source",
+    "length_m",
+    "width_m",
+    "min_radius_m",
+    "direction",
+    "closed",
+    "waypoints",
+    "teaches",
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HAIRPIN_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    np.save("yard.npy", tracks.route("random:3")[1])
+    return tmp_path
+
+
+def test_the_list_has_a_line_for_each_track(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tracks", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name, design in tracks.DESIGNS.items():
+        (line,) = (line for line in lines if line.split()[:1] == [name])
+        assert design.teaches in line
+    assert "counter-clockwise" in next(line for line in lines if "hairpin " in line)
+
+
+def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tracks", "list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == list(tracks.DESIGNS)
+    assert all(set(row) == KEYS for row in rows)
+    assert rows[0]["length_m"] == pytest.approx(17.57, abs=0.05)
+    assert rows[-1]["direction"] == "open"
+
+
+def test_the_list_as_a_picture(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tracks", "list", "--png", "all.png"]) == 0
+    assert (folder / "all.png").read_bytes().startswith(PNG)
+    assert "picture: all.png" in capsys.readouterr().out
+
+
+def test_show_says_the_numbers_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tracks", "show", "chicane"]) == 0
+    said = capsys.readouterr().out
+    assert "20.11 m" in said and "0.80 m" in said and "clockwise" in said
+    assert (folder / "chicane.png").read_bytes().startswith(PNG)
+
+
+def test_show_a_random_track_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tracks", "show", "random:7", "-o", "seven.png", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert set(facts) == KEYS | {"picture"}
+    assert facts["source"] == "random" and facts["picture"] == "seven.png"
+    assert (folder / "seven.png").exists()
+
+
+def test_show_a_straight_road(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.linspace(0.0, 6.0, 22)
+    rows = [x, np.zeros(22), x, np.full(22, 0.3), x, np.full(22, -0.3)]
+    np.save("straight.npy", np.stack(rows, axis=1))
+    assert run(["tracks", "show", "straight.npy"]) == 0
+    assert "straight\n" in capsys.readouterr().out
+
+
+def test_import_then_list_then_show(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tracks", "import", "yard.npy", "--name", "backyard"]) == 0
+    assert "hairpin train --track backyard" in capsys.readouterr().out
+    assert run(["tracks", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[-1]["source"] == "imported"
+    assert run(["tracks", "show", "backyard"]) == 0
+
+
+def test_import_as_json_says_where_it_went(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["tracks", "import", "yard.npy", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["name"] == "yard"
+    assert facts["file"] == str(folder / "home" / "tracks" / "yard.npy")
+    assert Path(facts["file"]).is_file()
+
+
+def test_a_spoilt_track_of_ones_own_does_not_spoil_the_list(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["tracks", "import", "yard.npy"]) == 0
+    (folder / "home" / "tracks" / "yard.npy").write_bytes(b"spoilt")
+    capsys.readouterr()
+    assert run(["tracks", "list", "--json"]) == 0
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)) == len(tracks.DESIGNS)
+    assert "yard.npy" in said.err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["show", "harpin"], "'hairpin'"),
+        (["show", "random:abc"], "whole number"),
+        (["show", "gone.npy"], "gone.npy"),
+        (["show", "oval", "-o", "no/such/folder.png"], "cannot write the picture"),
+        (["import", "gone.npy"], "gone.npy"),
+        (["import", "yard.npy", "--name", "oval"], "library"),
+        (["import", "yard.npy", "--name", "../x"], "cannot be a track's name"),
+        (["list", "--png", "no/such/folder.png"], "cannot write the picture"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    args: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["tracks", *args]) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["import"]])
+def test_help_has_examples_and_imports_nothing_heavy(command: list[str]) -> None:
+    code = (
+        "import sys; from hairpin.cli import run; code = run(sys.argv[1:]); "
+        "heavy = {'numpy', 'matplotlib', 'rich', 'ray', 'sim.track'} & set(sys.modules); "
+        "sys.exit(code or ', '.join(heavy) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "tracks", *command, "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Examples:" in done.stdout
