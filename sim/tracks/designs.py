@@ -103,7 +103,7 @@ DESIGNS: dict[str, Design] = {
     ),
     "crossover": Design(
         title="Crossover",
-        teaches="A figure of eight with esses and a spoon: staying on one's own branch at the crossing.",
+        teaches="A figure of eight: keeping to one's own branch where the road crosses itself.",
         corners=(
             (15.0, 0.0, 1.2),
             (15.0, 2.7, 1.1),
