@@ -217,10 +217,7 @@ def _numba_cache() -> Finding:
 
 
 def _physics() -> Finding:
-    from hairpin.quiet import import_pybullet_quietly
-
     try:
-        import_pybullet_quietly()
         from sim.physics import Physics
 
         Physics(1)

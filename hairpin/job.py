@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from hairpin.deepracer_folder import DEEPRACER_FILES, read_deepracer_folder
 from hairpin.job_errors import explain
 from hairpin.job_file import JobFile, read_job_file
+from hairpin.places import storage_url
 from learner.settings import EvaluateSettings, PPOSettings, StopSettings, TrainSettings
 from sim.errors import UserError, did_you_mean
 from sim.settings import WorldSettings
@@ -154,6 +155,13 @@ def validate_job(data: Mapping[str, Any], where: Any) -> Job:
         return Job.model_validate(data)
     except ValidationError as error:
         raise explain(error, data, where) from None
+
+
+def resolved(job: Job) -> Job:
+    """`job` with what depends on this machine filled in: workers and storage."""
+    workers = job.workers or available_cores()
+    storage = absolute(storage_url(job.storage), Path())
+    return job.model_copy(update={"workers": workers, "storage": storage})
 
 
 def available_cores() -> int:

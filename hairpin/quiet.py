@@ -1,42 +1,26 @@
-"""Keeps the terminal for what the command has to say."""
+"""Keeps stdout for what a program is to read."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
+import io
 import os
 import sys
-from collections.abc import Iterator
+from typing import TextIO
 
 
-def import_pybullet_quietly() -> None:
-    """Imports PyBullet without the line about its build that its C code writes."""
-    if "pybullet" in sys.modules:
-        return
-    with _descriptors_to(os.devnull):
-        import pybullet  # noqa: F401
+def claim_stdout() -> TextIO:
+    """Returns stdout for our own use, and sends to stderr whatever else is written to it.
 
-
-@contextlib.contextmanager
-def _descriptors_to(path: str) -> Iterator[None]:
-    """Sends what is written to stdout and stderr, also by C code, to the file at `path`."""
-    _flush()
-    kept = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
-    sink = os.open(path, os.O_WRONLY)
-    try:
-        for descriptor in kept:
-            os.dup2(sink, descriptor)
-        yield
-        _flush()
-    finally:
-        for descriptor, copy in kept.items():
-            os.dup2(copy, descriptor)
-            os.close(copy)
-        os.close(sink)
-
-
-def _flush() -> None:
+    With ``--json``, a program reads stdout line by line: a print in the user's reward function or
+    in C code must not get between the lines.
+    """
     sys.stdout.flush()
-    sys.stderr.flush()
-    with contextlib.suppress(OSError, AttributeError):  # no libc of that name
-        ctypes.CDLL(None).fflush(None)
+    try:
+        descriptor = sys.stdout.fileno()
+    except io.UnsupportedOperation:  # stdout is no file: a test or a notebook has replaced it
+        own = sys.stdout
+        sys.stdout = sys.stderr
+        return own
+    own = os.fdopen(os.dup(descriptor), "w", encoding="utf-8")
+    os.dup2(2, descriptor)
+    return own

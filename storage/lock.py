@@ -14,6 +14,7 @@ from storage.store import Store
 
 RENEW_EVERY_S = 10.0
 EXPIRES_AFTER_S = 180.0  # a writer that is only slow (a stopped disk, a long iteration) keeps it
+SAME_START_S = 5.0  # start times of processes are told with the clock, which may be set meanwhile
 
 
 class Lock:
@@ -121,5 +122,5 @@ def _is_alive(holder: dict[str, Any]) -> bool:
             started = psutil.Process(int(holder["pid"])).create_time()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
-        return abs(started - float(holder["process_started"])) < 1.0
+        return abs(started - float(holder["process_started"])) < SAME_START_S
     return time.time() - float(holder["renewed"]) < EXPIRES_AFTER_S

@@ -162,9 +162,13 @@ class Run:
         """The run's file `name`; raises `NotFoundError` if there is none."""
         return self.store.get(f"{self.name}/{name}")
 
-    def has_file(self, name: str) -> bool:
-        """Whether the run has a file `name`."""
-        return self.store.exists(f"{self.name}/{name}")
+    def delete_file(self, name: str) -> None:
+        """Removes the run's file `name`, if there is one."""
+        self.store.delete(f"{self.name}/{name}")
+
+    def file_names(self) -> list[str]:
+        """Names of the run's files, sorted; those of checkpoints are not among them."""
+        return [n for n in self.store.children(self.name) if self.store.exists(f"{self.name}/{n}")]
 
     def locate(self, name: str) -> str:
         """Where a person finds the run's file `name`."""

@@ -60,10 +60,12 @@ def test_keeps_files(store: Store) -> None:
     run = Run.create(store, "run", JOB)
     run.put_file("training.png", b"\x89PNG")
     assert Run.open(store, "run").get_file("training.png") == b"\x89PNG"
-    assert run.has_file("training.png")
-    assert not run.has_file("drive.mp4")
+    run.write_checkpoint(1, {"part": b""}, {})
+    assert run.file_names() == ["job.json", "run.json", "training.png"]
+    run.delete_file("training.png")
+    run.delete_file("drive.mp4")
     with pytest.raises(NotFoundError):
-        run.get_file("drive.mp4")
+        run.get_file("training.png")
 
 
 def test_damaged_json_is_named(store: Store) -> None:

@@ -1,0 +1,113 @@
+"""Everything about a job that can be found wrong before Ray starts."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hairpin.job import Job
+from hairpin.places import storage_url
+from sim.reward import load_reward, reward_path
+from sim.track import Track
+from storage import Run, Store, open_store
+
+REWARD_COPY = "reward_function.py"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job that was checked, and where its run will be.
+
+    Attributes:
+        job: The job, with the run's name and the storage filled in.
+        store: Where the run is kept.
+        reward_source: The reward function's file.
+        route: The route's file if the track is one of the user's, else None.
+    """
+
+    job: Job
+    store: Store
+    reward_source: bytes
+    route: Path | None
+
+
+def prepare(job: Job) -> Prepared:
+    """Checks the reward function, the track, the run's name and the storage.
+
+    Raises:
+        UserError: The reward function or the track is not usable.
+        StorageError: The name is in use or not valid, or the storage cannot be written.
+    """
+    check_world(job)
+    store = open_store(storage_url(job.storage))
+    name = job.run or new_run_name(job.track)
+    Run(store, name).check_name_free()
+    store.check_writable()
+    route = Path(job.track) if job.track.endswith(".npy") else None
+    filled = job.model_copy(update={"run": name, "storage": store.url})
+    return Prepared(filled, store, reward_path(job.reward).read_bytes(), route)
+
+
+def check_world(job: Job) -> None:
+    """Raises `UserError` unless the job's reward function and track are usable."""
+    load_reward(job.reward)
+    Track.load(job.track)
+
+
+def create_run(prepared: Prepared) -> Run:
+    """Claims the run's name and keeps with it all that is needed to go on or to evaluate.
+
+    The reward function and a route of the user's own are copied, and the stored job names the
+    copies: going on and evaluating do not depend on what becomes of the originals.
+    """
+    job, about = prepared.job, describe_origin(prepared.job)
+    assert job.run is not None
+    route_name = safe_name(prepared.route.stem) + ".npy" if prepared.route else None
+    kept = stored_job(job, route_name)
+    run = Run.create(prepared.store, job.run, kept, about)
+    run.put_file(REWARD_COPY, prepared.reward_source)
+    if prepared.route and route_name:
+        run.put_file(route_name, prepared.route.read_bytes())
+    return run
+
+
+def stored_job(job: Job, route_name: str | None) -> dict[str, Any]:
+    """The job as it is kept with its run: a job file in the run's folder, beside the copies."""
+    data = job.model_dump(mode="json", exclude={"storage", "address"})
+    data["reward"] = REWARD_COPY
+    if route_name:
+        data["track"] = route_name
+    return data
+
+
+def describe_origin(job: Job) -> dict[str, Any]:
+    """Where and with what a run was made."""
+    import importlib.metadata
+    import platform
+
+    from hairpin import __version__
+
+    packages = {name: importlib.metadata.version(name) for name in ("ray", "torch", "numpy")}
+    return {
+        "hairpin": __version__,
+        "python": platform.python_version(),
+        **packages,
+        "machine": platform.platform(),
+        "track": job.track,
+        "reward": job.reward,
+    }
+
+
+def new_run_name(track: str) -> str:
+    """Makes up a name: track, date and time, and four characters that make it the only one."""
+    stem = Path(track).stem if track.endswith(".npy") else track
+    return f"{safe_name(stem)}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def safe_name(text: str) -> str:
+    """`text` with what a run's name cannot have replaced by dashes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:60] or "run"

@@ -1,0 +1,94 @@
+"""A training from its start to the pictures at its end."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from hairpin.job import Job
+from hairpin.process_time import process_began
+from hairpin.progress import Progress
+from hairpin.quiet import claim_stdout
+from hairpin.records import as_record
+from hairpin.report import JsonReporter, PlainReporter, Reporter
+from hairpin.signals import StopRequest
+from learner.events import Event, Result
+from storage import Run
+
+USER_ERROR = 2
+
+
+def train_run(job: Job, run: Run, *, resume: bool, as_json: bool) -> int:
+    """Trains `job` into `run`, says how it goes, and finishes with table, picture and video.
+
+    Args:
+        job: Checked by `hairpin.preflight`.
+        run: This process is its writer.
+        resume: Whether to go on from its last checkpoint.
+        as_json: Whether a program is to read stdout.
+
+    Returns:
+        The exit code.
+    """
+    reporter = make_reporter(Progress(stop=job.stop, run=run.name), as_json)
+    try:
+        with StopRequest(reporter.stopping) as should_stop:
+            with reporter:
+                result = _train(job, run, resume, reporter, should_stop)
+            return _finish(job, run, result, reporter)
+    finally:
+        run.end_writing()
+
+
+def make_reporter(progress: Progress, as_json: bool) -> Reporter:
+    """Chooses what suits stdout: JSON lines, a live view in a terminal, or plain lines."""
+    if as_json:
+        return JsonReporter(progress, claim_stdout())
+    if sys.stdout.isatty():
+        from hairpin.live import LiveReporter
+
+        return LiveReporter(progress)
+    return PlainReporter(progress)
+
+
+def _train(
+    job: Job, run: Run, resume: bool, reporter: Reporter, should_stop: StopRequest
+) -> Result:
+    from learner.session import train  # brings torch and Ray along
+
+    reporter.say(f"run {run.name} in {run.url}")
+
+    def on_event(event: Event) -> None:
+        should_stop.install()
+        run.append_history(as_record(event))
+        reporter.progress.note(event)
+        reporter.event(event)
+
+    return train(
+        job.train_settings(),
+        run,
+        resume=resume,
+        on_event=on_event,
+        should_stop=should_stop,
+        ray_address=job.address,
+        began=process_began(),
+    )
+
+
+def _finish(job: Job, run: Run, result: Result, reporter: Reporter) -> int:
+    from hairpin.finish import finish, print_outcome
+
+    try:
+        outcome, evaluation = finish(job, run, result)
+    except KeyboardInterrupt:  # all that matters has been saved
+        click.echo(f"left before the pictures were drawn; the run is in {run.url}", err=True)
+        return 0
+    if isinstance(reporter, JsonReporter):
+        reporter.result(outcome)
+    else:
+        print_outcome(outcome, evaluation)
+    if result.stop_reason == "reward":
+        click.echo(f"error: {result.error}", err=True)
+        return USER_ERROR
+    return 0

@@ -1,0 +1,122 @@
+"""``hairpin train``: the main thing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hairpin.options import examples, json_option, storage_option
+
+if TYPE_CHECKING:
+    from hairpin.job import Job
+
+
+@click.command(
+    epilog=examples(
+        "hairpin train",
+        "hairpin train my_car/ --track bowtie --minutes 5",
+        "hairpin train job.yaml --until completion=0.95",
+        "hairpin train --show-job > job.yaml",
+        "hairpin train --resume RUN --minutes 20",
+    )
+)
+@click.argument("job", required=False)
+@click.option("--track", help="A track's name, a route file (.npy), or random:SEED.")
+@click.option("--reward", metavar="FILE", help="A file with reward_function(params).")
+@click.option(
+    "--preset",
+    type=click.Choice(["fast", "deepracer"]),
+    help="Camera and network: fast (80x60) or deepracer (160x120).",
+)
+@click.option("--workers", type=int, metavar="N", help="Processes that drive. [default: cores]")
+@click.option("--minutes", type=float, metavar="M", help="Stop after so many minutes.")
+@click.option("--steps", type=int, metavar="N", help="Stop after so many environment steps.")
+@click.option(
+    "--until",
+    metavar="GOAL",
+    help="Stop when greedy driving is good enough: completion=0.95 or lap_time=9.5.",
+)
+@click.option("--seed", type=int, metavar="N", help="Seed of all random numbers.")
+@click.option("--run", metavar="NAME", help="The run's name. [default: made up]")
+@storage_option
+@click.option("--resume", metavar="RUN", help="Go on with RUN from its last checkpoint.")
+@click.option("--address", help="A Ray cluster to train on. [default: this machine]")
+@click.option("--show-job", is_flag=True, help="Print the job as a file, and do nothing.")
+@json_option("Print progress as JSON lines; the last one is the result.")
+def train(
+    job: str | None,
+    resume: str | None,
+    show_job: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Train a car to lap from its camera.
+
+    JOB is a YAML or JSON file, or a folder with reward_function.py and perhaps job.yaml. Without
+    one, a default job trains on a track of ours. Options win over the file. Training stops at the
+    first of --minutes, --steps and --until; by default when every greedy lap is complete, or after
+    ten minutes. Ctrl-C stops cleanly, with a last checkpoint.
+    """
+    given = by_way(options)
+    if resume is None:
+        return _begin(job, given, show_job, as_json)
+    return _go_on(resume, job, given, show_job, as_json)
+
+
+def by_way(options: dict[str, Any]) -> dict[tuple[str, ...], Any]:
+    """The options' values by the way to what they set in a job."""
+    return {
+        ("stop", name) if name in ("minutes", "steps", "until") else (name,): value
+        for name, value in options.items()
+    }
+
+
+def _begin(
+    source: str | None, given: dict[tuple[str, ...], Any], show_job: bool, as_json: bool
+) -> int:
+    from hairpin.job import load_job
+
+    loaded = load_job(source, given)
+    for note in loaded.notes:
+        click.echo(f"note: {note}", err=True)
+    if show_job:
+        return _show(loaded.job, as_json)
+    from hairpin.preflight import create_run, prepare
+    from hairpin.train import train_run
+
+    prepared = prepare(loaded.job)
+    return train_run(prepared.job, create_run(prepared), resume=False, as_json=as_json)
+
+
+def _go_on(
+    name: str,
+    source: str | None,
+    given: dict[tuple[str, ...], Any],
+    show_job: bool,
+    as_json: bool,
+) -> int:
+    from hairpin.resume import job_to_resume
+
+    job, run = job_to_resume(name, source, given)
+    if show_job:
+        return _show(job, as_json)
+    from hairpin.summary import RESULT_NAME
+    from hairpin.train import train_run
+
+    run.begin_writing()
+    run.delete_file(RESULT_NAME)  # it has not come to its end any more
+    return train_run(job, run, resume=True, as_json=as_json)
+
+
+def _show(job: Job, as_json: bool) -> int:
+    import json
+
+    from hairpin.job import describe_job, resolved
+
+    shown = resolved(job)
+    click.echo(
+        json.dumps(shown.model_dump(mode="json"), indent=2) if as_json else describe_job(shown),
+        nl=as_json,
+    )
+    return 0
