@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
@@ -47,7 +47,7 @@ def draw_track(track: Track, path: str | PathLike[str], *, title: str = "", note
     aspect = (view[2] - view[0]) / (view[3] - view[1])
     width_in = 9.6 * min(1.0, max(aspect / 1.5, 0.8))
     height_in = width_in / aspect
-    head_in, foot_in, side_in = 0.95, 0.45, 0.25
+    head_in, foot_in, side_in = 1.15, 0.45, 0.25
     size = (width_in + 2 * side_in, height_in + head_in + foot_in)
     figure = Figure(figsize=size, facecolor=PAPER)
     axes = figure.add_axes(
@@ -59,11 +59,13 @@ def draw_track(track: Track, path: str | PathLike[str], *, title: str = "", note
     _draw_tightest(axes, track)
     _draw_scale_bar(axes, view)
     left = side_in / size[0]
-    figure.text(
-        left, 1 - 0.40 / size[1], title or track.name, color=INK, fontsize=17, fontweight="bold"
+    lines: tuple[tuple[str, float, dict[str, Any]], ...] = (
+        (title or track.name, 0.42, {"color": INK, "fontsize": 17, "fontweight": "bold"}),
+        (_numbers(track), 0.72, {"color": INK, "fontsize": 10.5}),
+        (note, 0.98, {"color": FAINT, "fontsize": 10}),
     )
-    figure.text(left, 1 - 0.72 / size[1], note, color=FAINT, fontsize=10)
-    figure.text(1 - left, 1 - 0.40 / size[1], _numbers(track), color=INK, fontsize=10.5, ha="right")
+    for text, down_in, style in lines:
+        figure.text(left, 1 - down_in / size[1], text, **style)
     figure.text(
         left,
         0.17 / size[1],
@@ -106,15 +108,11 @@ def draw_sheet(tracks: Sequence[tuple[Track, str]], path: str | PathLike[str]) -
 
 def _numbers(track: Track, *, short: bool = False) -> str:
     radius_m = tightest_radius_m(track)
-    radius = "none" if radius_m is None else f"{radius_m:.2f} m"
-    return "   ".join(
-        (
-            f"{track.length_m:.1f} m" if short else f"{track.length_m:.1f} m long",
-            f"{track.width_m:.2f} m wide",
-            f"R {radius}" if short else f"tightest radius {radius}",
-            direction(track),
-        )
-    )
+    bends = "straight"
+    if radius_m is not None:
+        bends = f"{'R' if short else 'tightest radius'} {radius_m:.2f} m"
+    length = f"{track.length_m:.1f} m" if short else f"{track.length_m:.1f} m long"
+    return "   ".join((length, f"{track.width_m:.2f} m wide", bends, direction(track)))
 
 
 def _view(track: Track, aspect: float | None = None) -> Box:
@@ -139,8 +137,10 @@ def _draw_road(axes: Any, track: Track, view: Box, *, detail: bool) -> None:
     for k in range(math.floor(xmin), math.ceil(xmax)):  # mown in stripes of a metre
         axes.axvspan(max(k, xmin), min(k + 1, xmax), color=(GRASS, GRASS_DARK)[k % 2], lw=0)
     left, right = track.left, track.right
-    quads = np.stack((left[:-1], left[1:], right[1:], right[:-1]), axis=1)
-    axes.add_collection(PolyCollection(list(quads), facecolor=ASPHALT, edgecolor=ASPHALT, lw=0.8))
+    # Forth along one border and back along the other: filled by winding, this is the road, also
+    # where rows of the borders are no partners and where the road crosses itself.
+    ring = np.concatenate((left, right[::-1]))
+    axes.add_patch(Polygon(ring, closed=True, facecolor=ASPHALT, lw=0, zorder=2))
     line = 1.8 if detail else 1.1
     rows = np.arange(len(left))
     fine = np.linspace(0, len(left) - 1, 4 * len(left))
@@ -208,11 +208,14 @@ def _draw_indices(axes: Any, track: Track, *, unit_m: float) -> None:
     axes.plot(*track.waypoints.T, ".", color="white", ms=2.2, mew=0, zorder=4)
     count = len(track.waypoints) - int(track.closed)
     step = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200) if count <= n * _MAX_INDICES)
+    last = np.array((np.inf, np.inf))
     for index in range(0, count, step):
         at_m = float(track.s_of_waypoint[index])
         place = _beside(track, at_m, 1.0, 0.19 * unit_m)
-        if not _on_other_branch(track, place[None], at_m).any():
+        crowded = np.abs(place - last).max() < 0.17 * unit_m  # inside a tight bend
+        if not crowded and not _on_other_branch(track, place[None], at_m).any():
             axes.text(*place, str(index), color=PAINT, fontsize=6.5, ha="center", va="center")
+            last = place
 
 
 def _draw_tightest(axes: Any, track: Track) -> None:
