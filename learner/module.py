@@ -19,7 +19,7 @@ VALUE_GAIN = 1.0
 INITIAL_LOG_STD = -0.5  # continuous actions: a spread of 0.6 on [-1, 1]
 
 
-class HairpinModule(TorchRLModule, ValueFunctionAPI):  # type: ignore[misc]
+class HairpinModule(TorchRLModule, ValueFunctionAPI):
     """Convolutions and a dense layer shared by a policy head and a value head.
 
     ``model_config`` has ``network`` (the fields of NetworkSpec) and ``seed`` of the first weights.

@@ -40,7 +40,7 @@ PROBE_TIMEOUT_S = 0.05
 SAMPLE_TIMEOUT_S = 600.0
 
 
-class HairpinPPOConfig(PPOConfig):  # type: ignore[misc]
+class HairpinPPOConfig(PPOConfig):
     """RLlib's PPO config with our learner, module and workers as defaults."""
 
     def __init__(self, algo_class: Any = None) -> None:
@@ -92,7 +92,7 @@ class NoSamples(Exception):
     """No worker gave anything: all of them are down, and may come back."""
 
 
-class HairpinPPO(PPO):  # type: ignore[misc]
+class HairpinPPO(PPO):
     """The algorithm.
 
     Attributes:
@@ -158,6 +158,48 @@ class HairpinPPO(PPO):  # type: ignore[misc]
         if restored:
             self.send_weights(restored)
         return restored
+
+    def worker_states(self) -> dict[int, Any]:
+        """Random states and worlds' states of the workers that are up, by index."""
+        group = self.env_runner_group
+        if group.num_remote_env_runners() == 0:
+            return {0: group.local_env_runner.get_state()}
+        workers = group.healthy_env_runner_ids()
+        states = group.foreach_env_runner(
+            _indexed_state, remote_worker_ids=workers, local_env_runner=False
+        )
+        return dict(states)
+
+    def set_worker_states(self, states: dict[int, Any]) -> None:
+        """The way back from `worker_states`; workers that are not in it keep theirs."""
+        group = self.env_runner_group
+        if group.num_remote_env_runners() == 0:
+            if 0 in states:
+                group.local_env_runner.set_state(states[0])
+            return
+        known = [worker for worker in group.healthy_env_runner_ids() if worker in states]
+        if known:
+            group.foreach_env_runner(
+                "set_state",
+                kwargs=[{"state": states[worker]} for worker in known],
+                remote_worker_ids=known,
+                local_env_runner=False,
+            )
+
+    def learner_facts(self) -> tuple[int, str]:
+        """Threads of a learner in this process (0: it is elsewhere), and its precision."""
+        if self.learner_group.is_remote:
+            return 0, "auto"
+        learner = self.learner_group._learner
+        return learner.threads, learner.precision
+
+    def resume_counters(self, *, steps: int, iterations: int) -> None:
+        """Goes on counting from where an earlier run ended; learning-rate decay follows."""
+        self.steps = steps
+        self.iterations = iterations
+        self.metrics.log_value(
+            (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME), steps, reduce="lifetime_sum"
+        )
 
     def evaluate_greedily(self, starts: list[float], *, record: bool = False) -> list[Any]:
         """Drives one greedy trial from each start, the starts shared out over the workers.
@@ -272,6 +314,8 @@ def build_config(settings: TrainSettings, **env_config: Any) -> HairpinPPOConfig
         rollout_fragment_length=ppo.fragment_steps,
         create_local_env_runner=False,
         sample_timeout_s=SAMPLE_TIMEOUT_S,
+        # RLlib drops what exceeds this, weights too; two syncs may follow one another at a start.
+        max_requests_in_flight_per_env_runner=8,
     )
     config.fault_tolerance(
         restart_failed_env_runners=True,
@@ -314,6 +358,10 @@ def explained_variance(advantages: NDArray[np.float32], targets: NDArray[np.floa
     """How much of the targets' variance the values foresaw: 1 is all, 0 as good as a constant."""
     variance = float(targets.var())
     return 1.0 - float(advantages.var()) / variance if variance > 0.0 else 0.0
+
+
+def _indexed_state(worker: RolloutWorker) -> tuple[int, dict[str, Any]]:
+    return worker.worker_index, worker.get_state()
 
 
 def _checked(result: Any) -> Any:

@@ -18,7 +18,6 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.learner.training_data import TrainingData
 from ray.rllib.utils.metrics import (
     ALL_MODULES,
-    NUM_ENV_STEPS_SAMPLED_LIFETIME,
     NUM_MODULE_STEPS_TRAINED,
     NUM_MODULE_STEPS_TRAINED_LIFETIME,
 )
@@ -30,13 +29,11 @@ from learner.settings import PPOSettings
 from learner.updater import Updater
 
 SHUFFLE_RANDOM = "shuffle_random"
-GRAD_NORM = "grad_norm"
 LEARNING_RATE = "learning_rate"
-MINIBATCHES = "minibatches"
 ADAM_EPS = 1e-5  # the usual one for PPO; Adam's own 1e-8 makes rare gradients jump
 
 
-class HairpinLearner(TorchLearner):  # type: ignore[misc]
+class HairpinLearner(TorchLearner):
     """PPO's loss and update.
 
     Batches are flat: ``obs`` uint8, ``actions``, ``log_probabilities``, ``advantages`` (normalised)
@@ -62,6 +59,16 @@ class HairpinLearner(TorchLearner):  # type: ignore[misc]
                 device=self._device,
                 dtype=self._amp_dtype,
             )
+
+    @property
+    def threads(self) -> int:
+        """Threads that compute gradients."""
+        return self._updater.threads if self.config.num_learners <= 1 else 1
+
+    @property
+    def precision(self) -> str:
+        """float32 or bfloat16."""
+        return str(self._amp_dtype).removeprefix("torch.")
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """Adam over all parameters, its rate on RLlib's schedule."""
@@ -148,6 +155,3 @@ class HairpinLearner(TorchLearner):  # type: ignore[misc]
         super().set_state(state)
         if SHUFFLE_RANDOM in state:
             self._shuffle.bit_generator.state = state[SHUFFLE_RANDOM]
-
-
-__all__ = ["NUM_ENV_STEPS_SAMPLED_LIFETIME", "HairpinLearner"]

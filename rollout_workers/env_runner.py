@@ -34,7 +34,7 @@ WORLD = "world"
 PHASES = ("physics", "camera", "reward")
 
 
-class RolloutWorker(EnvRunner):  # type: ignore[misc]
+class RolloutWorker(EnvRunner):
     """Samples fixed-length fragments; one per Ray actor.
 
     What it runs comes from the RLlib config: ``env_config`` has ``world`` (the fields of

@@ -1,0 +1,117 @@
+"""Ray for one run: a cluster of our own on this machine, or one that is there already.
+
+Starting Ray takes as long as importing torch and RLlib, and so do the workers' imports. All three
+wait for disks and other processes much of the time, so they overlap: Ray starts in a thread while
+this process imports, and as soon as it is up, its processes import what the workers will need.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any
+
+# Ray's C++ core warns on stderr about things that are meant to be so.
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+
+MIN_OBJECT_STORE_BYTES = 256 * 2**20
+ITERATIONS_IN_STORE = 4  # fragments of so many iterations fit at once
+
+
+class Cluster:
+    """Connects to Ray, or starts it.
+
+    Args:
+        address: A cluster's address; None for $RAY_ADDRESS, and if that is not set either, for a
+            cluster of our own.
+        cpus: How many CPUs a cluster of our own must have at least.
+        batch_bytes: Size of one iteration's samples.
+        warm_workers: Processes of our own cluster that import ahead what workers need.
+
+    Attributes:
+        seconds: Time that parts of the start took.
+    """
+
+    def __init__(
+        self, address: str | None, *, cpus: int, batch_bytes: int, warm_workers: int
+    ) -> None:
+        self.address = address or os.environ.get("RAY_ADDRESS") or None
+        self.seconds: dict[str, float] = {}
+        self._cpus = max(cpus, os.cpu_count() or 1)
+        self._store_bytes = max(MIN_OBJECT_STORE_BYTES, ITERATIONS_IN_STORE * batch_bytes)
+        self._warm_workers = warm_workers
+        self._ours = False
+        self._error: BaseException | None = None
+        self._connected = threading.Event()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ray-start", daemon=True)
+
+    def start(self) -> None:
+        """Begins to start or connect, in a thread; `wait` for it before using Ray."""
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Returns when Ray is usable.
+
+        Raises:
+            ConnectionError: There is no cluster at the address.
+        """
+        self._connected.wait()
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Shuts down or disconnects, if `start` started or connected."""
+        self._connected.wait()
+        if self._ours:
+            import ray
+
+            ray.shutdown()
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._connect()
+        except BaseException as error:
+            # Raised again in `wait`, in the thread that asked.
+            self._error = error
+        self._connected.set()
+        # Linux kills Ray's processes when the thread that started them ends, not the process.
+        self._done.wait()
+
+    def _connect(self) -> None:
+        began = time.perf_counter()
+        import ray
+
+        self.seconds["import ray"] = time.perf_counter() - began
+        if ray.is_initialized():
+            return
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        if self.address is None:
+            options |= {
+                # Not a cluster that somebody else happens to run on this machine.
+                "address": "local",
+                "num_cpus": self._cpus,
+                "include_dashboard": False,
+                "object_store_memory": self._store_bytes,
+            }
+        else:
+            options["address"] = self.address
+        began = time.perf_counter()
+        ray.init(**options)
+        self._ours = True
+        self.seconds["start ray"] = time.perf_counter() - began
+        if self.address is None and self._warm_workers:
+            import_ahead = ray.remote(num_cpus=1)(_import_ahead)
+            # Kept, so that the tasks are not cancelled; nobody waits for their results.
+            self._warm = [import_ahead.remote() for _ in range(self._warm_workers)]
+
+
+def _import_ahead() -> None:
+    """Runs in a process that Ray keeps and then uses for a worker: what it imports is there."""
+    import importlib
+
+    for module in ("rollout_workers.env_runner", "learner.ppo", "sim.world", "sim.trial"):
+        importlib.import_module(module)

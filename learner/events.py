@@ -1,0 +1,184 @@
+"""What happens in a training run, told to whoever shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sim.episode import Episode
+from sim.reward import RewardError
+
+
+@dataclass(frozen=True)
+class Started:
+    """Workers and learner are ready; the first environment step follows.
+
+    Attributes:
+        seconds: Since the run was begun.
+        parts: Seconds by part of the start; they overlap, so they add up to more.
+        workers: How many sample.
+        threads: Learner threads; 0 when the learners are RLlib's remote ones.
+        precision: float32 or bfloat16.
+        resumed_from: The checkpoint's name, if there was one.
+    """
+
+    seconds: float
+    parts: dict[str, float]
+    workers: int
+    threads: int
+    precision: str
+    resumed_from: str | None = None
+
+
+@dataclass(frozen=True)
+class IterationDone:
+    """One round of sampling and learning.
+
+    Attributes:
+        iteration: Its number, from 1.
+        steps: Environment steps so far.
+        seconds: Since the run was begun.
+        steps_per_s: In this iteration.
+        shares: Fractions of its time: physics, camera, reward, inference, learning, sync, other.
+        episodes: Episodes that ended in it.
+        return_mean: Mean return of them; None if none ended.
+        completion_mean: Mean progress of them, 0 to 1; None if none ended.
+        losses: policy_loss, value_loss, entropy, kl, clip_fraction, grad_norm, learning_rate,
+            explained_variance, minibatches.
+    """
+
+    iteration: int
+    steps: int
+    seconds: float
+    steps_per_s: float
+    shares: dict[str, float]
+    episodes: list[Episode] = field(repr=False)
+    return_mean: float | None
+    completion_mean: float | None
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A greedy evaluation.
+
+    Attributes:
+        iteration: After which iteration.
+        steps: Environment steps so far, without those of evaluations.
+        seconds: Since the run was begun.
+        took_s: How long it took, seconds.
+        completion: Mean progress of the trials, 0 to 1.
+        laps: Trials that completed the lap.
+        trials: All trials.
+        lap_times_s: Lap times of those that did, seconds.
+        best: Whether it is the best so far: by completion, then by mean lap time.
+    """
+
+    iteration: int
+    steps: int
+    seconds: float
+    took_s: float
+    completion: float
+    laps: int
+    trials: int
+    lap_times_s: list[float]
+    best: bool
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    """A checkpoint was published.
+
+    Attributes:
+        name: Its name.
+        steps: Environment steps so far.
+        seconds: Since the run was begun.
+        best: Whether it is now the best.
+    """
+
+    name: str
+    steps: int
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class RewardFailed:
+    """The reward function gave no usable number, in a way not seen before in this run.
+
+    Attributes:
+        steps: Environment steps so far.
+        seconds: Since the run was begun.
+        error: What happened, with the user's traceback and the params.
+    """
+
+    steps: int
+    seconds: float
+    error: RewardError
+
+
+@dataclass(frozen=True)
+class WorkerLost:
+    """A worker died. Ray starts it again; the others go on meanwhile.
+
+    Attributes:
+        steps: Environment steps so far.
+        seconds: Since the run was begun.
+        worker: Its index, from 1.
+        left: Workers that still sample.
+    """
+
+    steps: int
+    seconds: float
+    worker: int
+    left: int
+
+
+@dataclass(frozen=True)
+class FirstLap:
+    """A car completed the lap for the first time, while exploring.
+
+    Attributes:
+        steps: Environment steps so far.
+        seconds: Since the run was begun.
+    """
+
+    steps: int
+    seconds: float
+
+
+Event = (
+    Started | IterationDone | Evaluated | CheckpointSaved | RewardFailed | WorkerLost | FirstLap
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    Attributes:
+        run: Its name.
+        folder: Where it is kept.
+        steps: Environment steps, with those before a resume.
+        seconds: Since the run was begun, start-up included; time before a resume counts too.
+        steps_per_s: Steps over the time spent in iterations: without start-up and evaluations.
+        first_lap_s: Seconds until the first completed lap; None if there was none.
+        first_lap_steps: Environment steps until then.
+        completion: Of the best greedy evaluation, 0 to 1; None if there was none.
+        best_lap_s: The fastest lap of the best greedy evaluation.
+        laps: Laps completed in training.
+        stop_reason: goal, minutes, steps, stopped (by the user) or reward.
+        error: Why, if the reward function was the reason.
+    """
+
+    run: str
+    folder: str
+    steps: int
+    seconds: float
+    steps_per_s: float
+    first_lap_s: float | None
+    first_lap_steps: int | None
+    completion: float | None
+    best_lap_s: float | None
+    laps: int
+    stop_reason: str
+    error: str | None = None

@@ -1,0 +1,350 @@
+"""A training run from start to end: iterate, evaluate, keep, report, stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from learner.cluster import Cluster
+from learner.events import (
+    CheckpointSaved,
+    Evaluated,
+    Event,
+    FirstLap,
+    IterationDone,
+    Result,
+    RewardFailed,
+    Started,
+    WorkerLost,
+)
+from learner.progress import Progress
+from learner.settings import TrainSettings
+from rollout_workers.network import NETWORKS
+from sim.settings import WorldSettings
+
+if TYPE_CHECKING:
+    from learner.ppo import HairpinPPO
+    from storage import Run
+
+MAX_REWARD_FAILURES = 0.01  # of an iteration's steps
+ALL_WORKERS_DOWN_S = 120.0  # how long to wait for the first to come back
+DOWN_POLL_S = 0.5
+NEAR_GOAL = 0.9  # when exploring drives complete so much of the lap on average ...
+NEAR_GOAL_HASTE = 3.0  # ... evaluations come this much more often
+
+
+def train(
+    settings: TrainSettings,
+    run: Run,
+    *,
+    resume: bool = False,
+    on_event: Callable[[Event], None] = lambda event: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    ray_address: str | None = None,
+    began: float | None = None,
+    world_factory: Callable[..., Any] | None = None,
+) -> Result:
+    """Trains until a stop rule holds, and keeps the latest and the best policy.
+
+    Args:
+        settings: What to train.
+        run: Where to keep it; this process must be its writer.
+        resume: Go on from the run's latest checkpoint.
+        on_event: Told what happens, in this thread.
+        should_stop: Asked between iterations; True ends the run with a last checkpoint.
+        ray_address: A Ray cluster; None for $RAY_ADDRESS, or Ray on this machine.
+        began: `time.time()` from which seconds are counted; now by default.
+        world_factory: What the workers step through, instead of `sim.world.World`.
+
+    Raises:
+        UserError: The track, the reward function or the settings are not usable.
+        StorageError: The store refuses, or no checkpoint is whole.
+        FloatingPointError: The loss is not finite.
+        RuntimeError: A worker raised, or all of them stay down.
+    """
+    began = time.time() if began is None else began
+    ppo, spec = settings.ppo, NETWORKS[settings.network]
+    samples = settings.workers * settings.cars_per_worker * ppo.fragment_steps
+    cluster = Cluster(
+        ray_address,
+        cpus=settings.workers + settings.num_learners,
+        batch_bytes=samples * spec.input_shape[0] * spec.input_shape[1],
+        # A process that skipped torch is no good for a remote learner.
+        warm_workers=0 if settings.num_learners else settings.workers,
+    )
+    cluster.start()
+    try:
+        algorithm, parts = _build(settings, cluster, world_factory)
+        try:
+            session = Session(settings, run, algorithm, on_event, should_stop, began)
+            return session.run_to_end(resume=resume, parts=parts)
+        finally:
+            algorithm.stop()
+    finally:
+        cluster.stop()
+
+
+class Session:
+    """The loop of one training run.
+
+    Args:
+        settings: What to train.
+        run: Where to keep it.
+        algorithm: Built, with its workers.
+        on_event: Told what happens.
+        should_stop: Asked between iterations.
+        began: `time.time()` from which seconds are counted.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        run: Run,
+        algorithm: HairpinPPO,
+        on_event: Callable[[Event], None],
+        should_stop: Callable[[], bool],
+        began: float,
+    ) -> None:
+        self.settings = settings
+        self.stop = settings.stop.or_default()
+        self.run = run
+        self.algorithm = algorithm
+        self.progress = Progress()
+        self._on_event = on_event
+        self._should_stop = should_stop
+        self._began = began
+        self._evaluated_at = 0.0
+        self._saved_at = 0.0
+        self._seen_errors: set[tuple[str, str]] = set()
+
+    @property
+    def seconds(self) -> float:
+        """Since the run was begun, with the time before a resume."""
+        return self.progress.seconds_before + time.time() - self._began
+
+    def run_to_end(self, *, resume: bool, parts: dict[str, float]) -> Result:
+        """Trains until a stop rule holds."""
+        checkpoint = self._resume() if resume else None
+        self._emit(self._started(parts, checkpoint))
+        self._evaluated_at = self._saved_at = time.monotonic()
+        training_began = time.monotonic()
+        reason: str | None = None
+        error: str | None = None
+        while reason is None:
+            iteration_done = self._iterate()
+            error = self._reward_error()
+            if iteration_done.steps >= (self.stop.steps or float("inf")):
+                reason = "steps"
+            if self._evaluation_is_due(iteration_done) and reason is None and error is None:
+                reason = self._goal_reached(self._evaluate())
+            if self.stop.minutes is not None and reason is None:
+                trained_s = self.progress.trained_before_s + time.monotonic() - training_began
+                reason = "minutes" if trained_s >= 60.0 * self.stop.minutes else None
+            if self._should_stop() and reason is None:
+                reason = "stopped"
+            if error is not None:
+                reason = "reward"
+            self.progress.trained_s = time.monotonic() - training_began
+            if reason is None and time.monotonic() - self._saved_at >= self._save_every_s:
+                self._save(best=False)
+        return self._finish(reason, error)
+
+    def _iterate(self) -> IterationDone:
+        from learner.ppo import NoSamples
+
+        down_since: float | None = None
+        while True:
+            try:
+                began = time.perf_counter()
+                self.algorithm.train()
+                break
+            except NoSamples as error:
+                self._tell_lost()
+                now = time.monotonic()
+                down_since = down_since or now
+                if now - down_since > ALL_WORKERS_DOWN_S:
+                    raise RuntimeError("every worker died, and none came back") from error
+                time.sleep(DOWN_POLL_S)
+        took = time.perf_counter() - began
+        self._tell_lost()
+        last = self.algorithm.last
+        done = self.progress.add(last, self.algorithm, took, self.seconds)
+        if self.progress.first_lap_s is None and self.progress.laps:
+            self.progress.first_lap_s = self.seconds
+            self.progress.first_lap_steps = self.algorithm.steps
+            self._emit(FirstLap(self.algorithm.steps, self.seconds))
+        self._emit(done)
+        return done
+
+    def _tell_lost(self) -> None:
+        lost = self.algorithm.last.lost_workers
+        left = self.algorithm.env_runner_group.num_healthy_env_runners()
+        for worker in lost:
+            self._emit(WorkerLost(self.algorithm.steps, self.seconds, worker, left))
+        self.algorithm.last.lost_workers = []
+
+    def _reward_error(self) -> str | None:
+        """Tells of new kinds of reward failures; why to stop if there are too many of them."""
+        last = self.algorithm.last
+        for error in last.reward_errors:
+            key = (error.kind, error.traceback or error.message)
+            if key not in self._seen_errors:
+                self._seen_errors.add(key)
+                self._emit(RewardFailed(self.algorithm.steps, self.seconds, error))
+        count = sum(error.count for error in last.reward_errors)
+        if count <= MAX_REWARD_FAILURES * last.steps:
+            return None
+        worst = max(last.reward_errors, key=lambda error: error.count)
+        return (
+            f"the reward function failed in {count} of {last.steps} steps "
+            f"({100.0 * count / last.steps:.1f} %), most often with {worst.kind}: {worst.message}"
+        )
+
+    def _evaluation_is_due(self, done: IterationDone) -> bool:
+        if self.progress.first_lap_steps == done.steps:
+            return True
+        every_s = self.settings.evaluate.every_s
+        if self.progress.recent_completion >= NEAR_GOAL:
+            every_s /= NEAR_GOAL_HASTE
+        return time.monotonic() - self._evaluated_at >= every_s
+
+    def _evaluate(self) -> Evaluated | None:
+        count = self.settings.evaluate.starts
+        began = time.monotonic()
+        trials = self.algorithm.evaluate_greedily([index / count for index in range(count)])
+        self._evaluated_at = time.monotonic()
+        if not trials:
+            return None
+        episodes = [trial.episode for trial in trials]
+        times = [e.lap_time_s for e in episodes if e.lap_time_s is not None]
+        evaluated = Evaluated(
+            iteration=self.algorithm.iterations,
+            steps=self.algorithm.steps,
+            seconds=self.seconds,
+            took_s=self._evaluated_at - began,
+            completion=sum(e.progress for e in episodes) / (100.0 * len(episodes)),
+            laps=len(times),
+            trials=len(episodes),
+            lap_times_s=times,
+            best=False,
+        )
+        if self.progress.is_best(evaluated):
+            evaluated = replace(evaluated, best=True)
+        self._emit(evaluated)
+        if evaluated.best:
+            self._save(best=True)
+        return evaluated
+
+    def _goal_reached(self, evaluated: Evaluated | None) -> str | None:
+        goal = self.stop.goal
+        if evaluated is None or goal is None:
+            return None
+        what, number = goal
+        if what == "completion":
+            return "goal" if evaluated.completion >= number else None
+        return "goal" if min(evaluated.lap_times_s, default=float("inf")) <= number else None
+
+    def _finish(self, reason: str, error: str | None) -> Result:
+        progress = self.progress
+        fresh = progress.evaluated is not None and progress.evaluated[0] == self.algorithm.steps
+        if error is None and not fresh:
+            self._evaluate()
+        if progress.saved_steps != self.algorithm.steps:
+            self._save(best=False)
+        best = progress.best
+        return Result(
+            run=self.run.name,
+            folder=self.run.url,
+            steps=self.algorithm.steps,
+            seconds=self.seconds,
+            steps_per_s=progress.steps_per_s,
+            first_lap_s=progress.first_lap_s,
+            first_lap_steps=progress.first_lap_steps,
+            completion=best[0] if best else None,
+            best_lap_s=progress.best_lap_s,
+            laps=progress.laps,
+            stop_reason=reason,
+            error=error,
+        )
+
+    @property
+    def _save_every_s(self) -> float:
+        return self.settings.checkpoint_every_s
+
+    def _save(self, *, best: bool) -> None:
+        from learner.state import capture
+
+        steps = self.algorithm.steps
+        files = capture(self.algorithm, **self.progress.to_dict(self.seconds))
+        info = self.run.write_checkpoint(steps, files, self._about())
+        if best:
+            self.run.set_alias("best", info.name)
+        self._saved_at = time.monotonic()
+        self.progress.saved_steps = steps
+        self._emit(CheckpointSaved(info.name, steps, self.seconds, best))
+
+    def _about(self) -> dict[str, Any]:
+        """What a person or a program wants to know of a checkpoint without opening it."""
+        world: WorldSettings = self.settings.world
+        completion, lap_s = self.progress.last_evaluation
+        return {
+            "seconds": self.seconds,
+            "track": world.track,
+            "network": self.settings.network,
+            "actions": world.actions.model_dump(mode="json"),
+            "completion": completion,
+            "best_lap_s": lap_s,
+        }
+
+    def _resume(self) -> str:
+        from learner.state import restore
+
+        info, files = self.run.read_checkpoint("latest")
+        self.progress = Progress.from_dict(restore(self.algorithm, files))
+        return info.name
+
+    def _started(self, parts: dict[str, float], checkpoint: str | None) -> Started:
+        threads, precision = self.algorithm.learner_facts()
+        return Started(
+            seconds=time.time() - self._began,
+            parts=parts,
+            workers=self.settings.workers,
+            threads=threads,
+            precision=precision,
+            resumed_from=checkpoint,
+        )
+
+    def _emit(self, event: Event) -> None:
+        self._on_event(event)
+
+
+def _build(
+    settings: TrainSettings, cluster: Cluster, world_factory: Callable[..., Any] | None
+) -> tuple[HairpinPPO, dict[str, float]]:
+    """Imports torch and RLlib while Ray starts, then builds workers and learner."""
+    import logging
+
+    began = time.perf_counter()
+    # RLlib warns of its new API, of deprecations in its own code, and of restarts we report.
+    for name in ("ray.rllib", "ray.rllib.algorithms.algorithm_config"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    import torch
+
+    import learner.torch_learner  # noqa: F401  (while Ray starts, so that building needs no import)
+    from learner.ppo import build_config
+
+    imported = time.perf_counter()
+    cluster.wait()
+    waited = time.perf_counter()
+    torch.manual_seed(settings.seed)
+    more = {"world_factory": world_factory} if world_factory is not None else {}
+    algorithm: HairpinPPO = build_config(settings, **more).build_algo()
+    parts = {
+        **cluster.seconds,
+        "import torch and rllib": imported - began,
+        "wait for ray": waited - imported,
+        "build workers and learner": time.perf_counter() - waited,
+    }
+    return algorithm, parts
