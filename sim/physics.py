@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from sim.car import CAR, GRAVITY_MPS2, Car
@@ -125,9 +126,7 @@ class Physics:
     @property
     def origin(self) -> Array:
         """(n, 3) car origins, world frame, metres."""
-        x, y, z, w = self.quaternion.T
-        up = np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)], axis=1)
-        return self._state[:, :3] - self.car.com_height_m * up
+        return _origins(self._state, self.car.com_height_m)
 
     @property
     def quaternion(self) -> Array:
@@ -201,6 +200,18 @@ class Physics:
             numbers += velocity
             numbers += spin
         self._state.ravel()[:] = numbers
+
+
+@njit(cache=True)
+def _origins(state: Array, com_height: float) -> Array:  # pragma: no cover - compiled
+    """Moves from the centres of mass (n, 13) down the bodies' z axes to the ground."""
+    out = np.empty((state.shape[0], 3))
+    for i in range(state.shape[0]):
+        x, y, z, w = state[i, 3], state[i, 4], state[i, 5], state[i, 6]
+        out[i, 0] = state[i, 0] - com_height * 2 * (x * z + w * y)
+        out[i, 1] = state[i, 1] - com_height * 2 * (y * z - w * x)
+        out[i, 2] = state[i, 2] - com_height * (1 - 2 * (x * x + y * y))
+    return out
 
 
 @contextlib.contextmanager

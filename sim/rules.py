@@ -38,7 +38,8 @@ class Status(IntEnum):
         return self.name.lower()
 
 
-TERMINAL = (Status.OFF_TRACK, Status.IMMOBILIZED, Status.REVERSED)
+# By status: whether the car failed. After a full lap or at the time limit it could drive on.
+TERMINAL = np.isin(np.arange(len(Status)), (Status.OFF_TRACK, Status.IMMOBILIZED, Status.REVERSED))
 
 READINGS = np.dtype(
     [

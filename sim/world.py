@@ -134,7 +134,7 @@ class World:
 
         status = readings["status"]
         ended = np.flatnonzero(status)
-        terminated = np.isin(status, TERMINAL)
+        terminated = TERMINAL[status]
         truncated = (status != Status.IN_PROGRESS) & ~terminated
         return Step(
             obs=self.obs,

@@ -11,12 +11,12 @@ from shapely.geometry import LineString, Point, Polygon
 
 from sim.geometry import Geometry, on_road, overrun, project
 from sim.track import Track
-from sim.tracks import names
+from sim.tracks import DESIGNS
 
 REAL = sorted(Path(os.environ["HAIRPIN_TEST_ROUTES"]).glob("*.npy")) if os.environ.get(
     "HAIRPIN_TEST_ROUTES"
 ) else []
-ALL = [*names(), *(str(path) for path in REAL)]
+ALL = [*DESIGNS, *(str(path) for path in REAL)]
 
 
 def circle(radius: float = 3.0, half: float = 0.4, rows: int = 361) -> np.ndarray:
