@@ -38,6 +38,8 @@ def train_run(job: Job, run: Run, *, resume: bool, as_json: bool) -> int:
                 result = _train(job, run, resume, reporter, should_stop)
             return _finish(job, run, result, reporter)
     finally:
+        if not run.checkpoints.names():  # nothing came of it: its name can be used again
+            run.remove()
         run.end_writing()
 
 

@@ -103,6 +103,11 @@ class Run:
         """Lets others write the run. What was written stays."""
         self._lock.release()
 
+    def remove(self) -> None:
+        """Removes the run and all that is kept of it; its name is free again."""
+        self.store.delete_all(self.name)
+        self._lock = Lock(self.store, f"{self.name}/lock")
+
     def is_being_written(self) -> bool:
         """Whether a living process is writing it."""
         return self._lock.is_taken()

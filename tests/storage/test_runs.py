@@ -56,6 +56,15 @@ def test_lists_runs_by_age_and_nothing_else(store: Store) -> None:
     assert [run.name for run in list_runs(store)] == ["b", "a"]
 
 
+def test_a_removed_run_frees_its_name(store: Store) -> None:
+    run = Run.create(store, "first", JOB)
+    run.write_checkpoint(1, {"part": b""}, {})
+    run.remove()
+    run.end_writing()
+    assert store.keys() == []
+    Run.create(store, "first", JOB)
+
+
 def test_keeps_files(store: Store) -> None:
     run = Run.create(store, "run", JOB)
     run.put_file("training.png", b"\x89PNG")

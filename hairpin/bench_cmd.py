@@ -1,0 +1,195 @@
+"""``hairpin bench``: speed as a ratio to others, or to a limit, taken in one run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hairpin.options import examples, json_option
+
+if TYPE_CHECKING:
+    from hairpin.bench.learn_bench import Learned
+
+
+@click.group(
+    epilog=examples(
+        "hairpin bench sim",
+        "hairpin bench train --json",
+        "hairpin bench learn --seeds 0,1,2",
+        "hairpin bench learn --soak 10",
+    )
+)
+def bench() -> None:
+    """Measure speed, on its own and against others.
+
+    What counts are the ratios: processors differ, and both rates of a ratio are taken on the same
+    cores within the same minute. sim and train compare with packages that are installed with:
+    pip install 'hairpin[bench]'
+    """
+
+
+json_flag = json_option("Print one JSON object.")
+
+
+@bench.command()
+@click.option("--cars", type=click.IntRange(1), default=16, show_default=True, help="In a world.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--seconds", type=float, default=1.0, show_default=True, help="Of each, a round.")
+@json_flag
+def sim(cars: int, rounds: int, seconds: float, as_json: bool) -> None:
+    """Env steps a second on one core, against Gymnasium's and EnvPool's CarRacing."""
+    with _Output(as_json) as output:
+        from hairpin.bench.sim_bench import OURS, run
+
+        result = run(cars=cars, rounds=rounds, seconds=seconds)
+        output.result(result)
+        if not as_json:
+            output.rates("env steps/s", result.rates, OURS)
+            output.line(
+                f"{result.ratio_carracing:.1f}x CarRacing-v3, {result.ratio_envpool:.1f}x EnvPool; "
+                f"160x120 at {result.ratio_160x120:.2f} of the 80x60 rate"
+            )
+            shares = ", ".join(f"{phase} {share:.0%}" for phase, share in result.shares.items())
+            output.line(f"of our time at 80x60: {shares}")
+
+
+@bench.command()
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--seconds", type=float, default=3.0, show_default=True, help="Of each, a round.")
+@json_flag
+def train(rounds: int, seconds: float, as_json: bool) -> None:
+    """Training steps a second, against RLlib's and Stable-Baselines3's own PPO."""
+    with _Output(as_json) as output:
+        from hairpin.bench.train_bench import OURS, run
+
+        result = run(rounds=rounds, seconds=seconds, report=output.note)
+        output.result(result)
+        if not as_json:
+            output.rates("steps/s", result.rates, OURS)
+            output.line(
+                f"{result.ratio_limit:.2f} of the limit that sampling and learning in turn allow, "
+                f"{result.ratio_rllib:.1f}x RLlib's PPO, "
+                f"{result.ratio_sb3:.1f}x Stable-Baselines3's PPO"
+            )
+
+
+@bench.command()
+@click.option(
+    "--tracks",
+    "--track",
+    "tracks",
+    metavar="T,...",
+    help="Tracks or route files; all: every track of ours and the routes in $HAIRPIN_TEST_ROUTES. "
+    "[default: reinvent_base.npy of that folder, or hairpin]",
+)
+@click.option("--seeds", metavar="N,...", default="0", show_default=True, help="One run for each.")
+@click.option(
+    "--minutes", type=float, default=4.0, show_default=True, help="Of training, at most, a run."
+)
+@click.option("--soak", type=float, metavar="MINUTES", help="Train so long; watch rate and memory.")
+@json_flag
+def learn(
+    tracks: str | None, seeds: str, minutes: float, soak: float | None, as_json: bool
+) -> None:
+    """Seconds and steps until the real command drives laps; memory; start-up."""
+    with _Output(as_json) as output:
+        from hairpin.bench.learn_bench import choose_tracks
+
+        chosen = choose_tracks(_listed(tracks) if tracks else [])
+        if soak is not None:
+            _soak(output, chosen, soak, as_json)
+            return
+        from hairpin.bench.learn_bench import run
+
+        numbers = [_whole(seed) for seed in _listed(seeds)]
+        result = run(chosen, numbers, minutes=minutes, report=lambda one: output.note(_said(one)))
+        output.result(result)
+
+
+def _soak(output: _Output, tracks: list[str], minutes: float, as_json: bool) -> None:
+    from hairpin.bench.soak import run
+    from sim.errors import UserError
+
+    if len(tracks) != 1:
+        raise UserError("a soak drives one track", where="--tracks")
+    result = run(tracks[0], minutes)
+    output.result(result)
+    if not as_json:
+        for minute, (rate, memory) in enumerate(
+            zip(result.steps_per_s, result.memory_mb, strict=False), 1
+        ):
+            output.line(f"minute {minute:>3}: {rate:>7,.0f} steps/s  {memory:>7,.0f} MB")
+        output.line(
+            f"slowest minute {result.change:+.1%} of the first; memory "
+            f"{result.memory_slope_mb_per_min:+.1f} MB a minute, peak {result.peak_rss_mb:,.0f} MB"
+        )
+
+
+def _said(learned: Learned) -> str:
+    def seconds(value: float | None) -> str:
+        return "-" if value is None else f"{value:.0f} s"
+
+    def steps(value: int | None) -> str:
+        return "-" if value is None else f"{value:,}"
+
+    return (
+        f"{learned.track:<24} seed {learned.seed}  start {seconds(learned.startup_s):>5}  "
+        f"first lap {seconds(learned.first_lap_s):>5} ({steps(learned.first_lap_steps)} steps)  "
+        f"95 % {seconds(learned.seconds_to_95):>5} ({steps(learned.steps_to_95)} steps)  "
+        f"{learned.peak_rss_mb:,.0f} MB"
+    )
+
+
+def _listed(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _whole(text: str) -> int:
+    from sim.errors import UserError
+
+    if not text.isdecimal():
+        raise UserError(f"{text!r} is not a seed", where="--seeds", fix="Write for example 0,1,2")
+    return int(text)
+
+
+class _Output:
+    """Says results for people, or one JSON object for programs and the rest on stderr."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def __enter__(self) -> _Output:
+        from hairpin.quiet import claim_stdout
+
+        # Whatever PyBullet, Ray or the peers print must not get between a reader and the result.
+        self._out = claim_stdout()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._out.flush()
+
+    def result(self, result: Any) -> None:
+        """Prints a result's numbers, for programs."""
+        if self._as_json:
+            import dataclasses
+            import json
+
+            self.line(json.dumps(dataclasses.asdict(result), allow_nan=False))
+
+    def line(self, text: str) -> None:
+        """Prints a line on stdout."""
+        click.echo(text, file=self._out)
+
+    def note(self, text: str) -> None:
+        """Says how far it has come: on stdout for people, on stderr beside JSON."""
+        if self._as_json:
+            click.echo(text, err=True)
+        else:
+            self.line(text)
+
+    def rates(self, unit: str, rates: dict[str, float], ours: str) -> None:
+        """Prints a table of rates."""
+        width = max(map(len, rates))
+        for name, rate in rates.items():
+            self.line(f"{name:<{width}}  {rate:>9,.0f} {unit}  {rates[ours] / rate:>6.2f}")
