@@ -10,7 +10,6 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from hairpin.bench.peer_env import NextStepTimeTrial
 from hairpin.bench.peer_network import RllibModule
-from hairpin.bench.timing import rate
 from learner.settings import TrainSettings
 from rollout_workers.network import NETWORKS
 
@@ -18,29 +17,27 @@ ENV_NAME = "hairpin-bench"
 LIFETIME_STEPS = "num_env_steps_sampled_lifetime"
 
 
-def steps_per_s(settings: TrainSettings, seconds: float) -> float:
-    """Environment steps a second of sampling and learning together.
-
-    Ray must be running, with a core for each of our workers.
+class RllibPeer:
+    """PPO as RLlib ships it. Ray must be running, with a core for each worker.
 
     Args:
         settings: Our run; its world, network and hyperparameters are taken over.
-        seconds: For how long; the last iteration is finished.
     """
-    tune.register_env(ENV_NAME, make_env)
-    algorithm = configure(settings).build_algo()
-    steps = 0
 
-    def iteration() -> int:
-        nonlocal steps
-        before, steps = steps, int(algorithm.train()["env_runners"][LIFETIME_STEPS])
-        return steps - before
+    def __init__(self, settings: TrainSettings) -> None:
+        tune.register_env(ENV_NAME, make_env)
+        self._algorithm = configure(settings).build_algo()
+        self._steps = 0
 
-    try:
-        iteration()
-        return rate(iteration, seconds)
-    finally:
-        algorithm.stop()
+    def iterate(self) -> int:
+        """Samples and learns once; returns the environment steps of it."""
+        before = self._steps
+        self._steps = int(self._algorithm.train()["env_runners"][LIFETIME_STEPS])
+        return self._steps - before
+
+    def close(self) -> None:
+        """Stops the workers."""
+        self._algorithm.stop()
 
 
 def make_env(context: Any) -> NextStepTimeTrial:

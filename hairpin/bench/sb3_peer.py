@@ -14,59 +14,57 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from hairpin.bench.peer_env import CroppedTimeTrial
 from hairpin.bench.peer_network import Sb3Trunk
-from hairpin.bench.timing import rate
 from learner.settings import TrainSettings
 from rollout_workers.network import NETWORKS
 
 
-def steps_per_s(settings: TrainSettings, seconds: float) -> float:
-    """Environment steps a second of sampling and learning together.
+class Sb3Peer:
+    """PPO as Stable-Baselines3 runs it: one process, torch on all cores.
 
-    Everything runs in this process, as Stable-Baselines3 does it: one vector environment with the
-    cars of all our workers, and torch on all cores.
+    Its one vector environment has the cars of all our workers.
 
     Args:
         settings: Our run; its world, network and hyperparameters are taken over.
-        seconds: For how long; the last iteration is finished.
     """
-    ppo, network = settings.ppo, NETWORKS[settings.network]
-    cars = settings.workers * settings.cars_per_worker
-    env = TimeTrialVecEnv(
-        CroppedTimeTrial(cars, crop_top=network.crop_top, **settings.world.model_dump())
-    )
-    model = PPO(
-        "CnnPolicy",
-        env,
-        n_steps=ppo.fragment_steps,
-        batch_size=ppo.minibatch_size,
-        n_epochs=ppo.epochs,
-        learning_rate=ppo.learning_rate,
-        gamma=ppo.gamma,
-        gae_lambda=ppo.gae_lambda,
-        clip_range=ppo.clip,
-        ent_coef=ppo.entropy_coefficient,
-        vf_coef=ppo.value_coefficient,
-        max_grad_norm=ppo.grad_clip,
-        target_kl=ppo.target_kl,
-        seed=settings.seed,
-        device="cpu",
-        policy_kwargs={
-            "features_extractor_class": Sb3Trunk,
-            "features_extractor_kwargs": {"network": network},
-            "net_arch": [],
-        },
-    )
-    batch = cars * ppo.fragment_steps
 
-    def iteration() -> int:
-        model.learn(batch, reset_num_timesteps=False)
-        return batch
+    def __init__(self, settings: TrainSettings) -> None:
+        ppo, network = settings.ppo, NETWORKS[settings.network]
+        cars = settings.workers * settings.cars_per_worker
+        self._env = TimeTrialVecEnv(
+            CroppedTimeTrial(cars, crop_top=network.crop_top, **settings.world.model_dump())
+        )
+        self._batch = cars * ppo.fragment_steps
+        self._model = PPO(
+            "CnnPolicy",
+            self._env,
+            n_steps=ppo.fragment_steps,
+            batch_size=ppo.minibatch_size,
+            n_epochs=ppo.epochs,
+            learning_rate=ppo.learning_rate,
+            gamma=ppo.gamma,
+            gae_lambda=ppo.gae_lambda,
+            clip_range=ppo.clip,
+            ent_coef=ppo.entropy_coefficient,
+            vf_coef=ppo.value_coefficient,
+            max_grad_norm=ppo.grad_clip,
+            target_kl=ppo.target_kl,
+            seed=settings.seed,
+            device="cpu",
+            policy_kwargs={
+                "features_extractor_class": Sb3Trunk,
+                "features_extractor_kwargs": {"network": network},
+                "net_arch": [],
+            },
+        )
 
-    try:
-        iteration()
-        return rate(iteration, seconds)
-    finally:
-        env.close()
+    def iterate(self) -> int:
+        """Samples and learns once; returns the environment steps of it."""
+        self._model.learn(self._batch, reset_num_timesteps=False)
+        return self._batch
+
+    def close(self) -> None:
+        """Frees the physics engine."""
+        self._env.close()
 
 
 class TimeTrialVecEnv(VecEnv):
