@@ -37,6 +37,16 @@ def asphalt_noise(rows: int, columns: int, pixels_per_m: float) -> Noise:
     return noise
 
 
+def periodic_noise(rows: int, columns: int, high: int, wide: int, seed: int) -> Noise:
+    """Smooth noise in -1..1 of high x wide cells that continues from its right rim to its left."""
+    grid = np.pad(_hash(high + 1, wide, seed), ((0, 0), (2, 2)), mode="wrap")
+    stretch = columns / wide
+    size = round((wide + 4) * stretch), max(rows, 1)
+    smooth: Noise = cv2.resize(grid, size, interpolation=cv2.INTER_CUBIC)
+    first = round(2 * stretch)
+    return smooth[:, first : first + columns]
+
+
 def _octave(rows: int, columns: int, cell: float, seed: int) -> Noise:
     """Smooth noise in -1..1 that varies over `cell` pixels."""
     high = max(2, round(rows / max(cell, 1.0)))
