@@ -1,0 +1,166 @@
+"""The worker in this process, on a world whose every number is known."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from learner.module import HairpinModule
+from learner.ppo import build_config
+from learner.settings import PPOSettings, TrainSettings
+from rollout_workers.env_runner import RolloutWorker
+from rollout_workers.fragment import Fragment, WorkerFailure, joined
+from rollout_workers.network import NETWORKS
+from sim.errors import UserError
+
+CARS, STEPS = 3, 24
+GAMMA, LAMBDA = 0.9, 0.8
+
+
+class ScriptedWorld:
+    """Car k ends every 5 + k steps: even ones for good, odd ones cut off. Rewards count up.
+
+    Observations are of one gray that says car and time; the last one of a cut-off episode is white.
+    """
+
+    def __init__(self, settings, *, num_cars: int, seed: int) -> None:
+        self.num_cars, self.time = num_cars, 0
+        self.seconds = {"physics": 0.0, "camera": 0.0, "reward": 0.0}
+        self.obs = self._images()
+
+    def _images(self):
+        gray = (np.arange(self.num_cars) * 50 + self.time) % 256
+        return np.broadcast_to(gray[:, None, None], (self.num_cars, 60, 80)).astype(np.uint8)
+
+    def step(self, actions):
+        self.time += 1
+        self.seconds["physics"] += 1.0
+        ended = self.time % (5 + np.arange(self.num_cars)) == 0
+        odd = np.arange(self.num_cars) % 2 == 1
+        self.obs = self._images()
+        white = np.full((60, 80), 255, np.uint8)
+        return SimpleNamespace(
+            obs=self.obs,
+            rewards=np.full(self.num_cars, self.time, np.float32),
+            terminated=ended & ~odd,
+            truncated=ended & odd,
+            final_obs={int(car): white for car in np.flatnonzero(ended & odd)},
+            episodes=[(self.time, int(car)) for car in np.flatnonzero(ended)],
+        )
+
+    def take_reward_errors(self):
+        return []
+
+    def state(self):
+        return {"time": self.time}
+
+    def set_state(self, state):
+        self.time = state["time"]
+        self.obs = self._images()
+
+
+class BrokenWorld(ScriptedWorld):
+    def step(self, actions):
+        raise ArithmeticError("a wheel came off")
+
+
+def no_such_track(settings, *, num_cars, seed):
+    raise UserError("no such track", fix="Choose another.")
+
+
+def make_worker(world=ScriptedWorld, seed: int = 0) -> RolloutWorker:
+    ppo = PPOSettings(fragment_steps=STEPS, minibatch_size=16, gamma=GAMMA, gae_lambda=LAMBDA)
+    settings = TrainSettings(cars_per_worker=CARS, ppo=ppo, seed=seed)
+    config = build_config(settings, world_factory=world)
+    worker = RolloutWorker(config=config, worker_index=1)
+    spec = config.get_default_rl_module_spec()
+    spaces = worker.get_spaces()["default_policy"]
+    module = HairpinModule(
+        observation_space=spaces[0], action_space=spaces[1], model_config=spec.model_config
+    )
+    weights = {name: v.numpy() for name, v in module.state_dict().items()}
+    random = np.random.default_rng(5)
+    weights["value.weight"] = random.normal(size=(1, NETWORKS["fast"].hidden)).astype(np.float32)
+    worker.set_state({"rl_module": {"default_policy": weights}, "weights_seq_no": 4})
+    return worker
+
+
+def test_a_fragment_is_flat_typed_and_in_step_order() -> None:
+    fragment = make_worker().sample()
+    assert isinstance(fragment, Fragment)
+    rows = STEPS * CARS
+    assert len(fragment) == rows
+    assert fragment.obs.shape == (rows, 48, 80) and fragment.obs.dtype == np.uint8
+    assert fragment.actions.shape == (rows,) and fragment.actions.dtype == np.int64
+    for values in (fragment.log_probabilities, fragment.advantages, fragment.value_targets):
+        assert values.shape == (rows,) and values.dtype == np.float32
+    grays = fragment.obs[:, 0, 0].reshape(STEPS, CARS)
+    np.testing.assert_array_equal(grays, np.arange(STEPS)[:, None] + 50 * np.arange(CARS))
+    assert fragment.worker == 1 and fragment.weights_version == 4
+    assert fragment.seconds["physics"] == STEPS
+    assert fragment.episodes[:3] == [(5, 0), (6, 1), (7, 2)]
+
+
+def test_value_targets_bootstrap_as_each_episode_ended() -> None:
+    worker = make_worker()
+    fragment = worker.sample()
+    targets = fragment.value_targets.reshape(STEPS, CARS)
+
+    def value(gray: int) -> float:
+        image = np.full((1, 48, 80), gray, np.uint8)
+        return float(worker.policy.forward(image)[1][0])
+
+    # Row 4 of car 0 ends for good; row 5 of car 1 is cut off and its last image is white.
+    assert targets[4, 0] == pytest.approx(5.0, rel=1e-4)
+    assert targets[5, 1] == pytest.approx(6.0 + GAMMA * value(255), rel=1e-4)
+    # The last row of car 1 (24 is a multiple of 6) is cut off too; of car 2 it goes on.
+    assert targets[-1, 1] == pytest.approx(24.0 + GAMMA * value(255), rel=1e-4)
+    assert targets[-1, 2] == pytest.approx(24.0 + GAMMA * value(24 + 100), rel=1e-4)
+
+
+def test_fragments_go_on_where_the_last_one_ended() -> None:
+    worker = make_worker()
+    worker.sample()
+    assert worker.sample().obs[0, 0, 0] == STEPS
+
+
+def test_the_state_repeats_what_followed() -> None:
+    worker = make_worker()
+    worker.sample()
+    state = worker.get_state()
+    first = worker.sample()
+    worker.set_state(state)
+    again = worker.sample()
+    np.testing.assert_array_equal(first.actions, again.actions)
+    np.testing.assert_array_equal(first.obs, again.obs)
+
+
+def test_workers_and_seeds_draw_differently() -> None:
+    one, same, other = make_worker(), make_worker(), make_worker(seed=1)
+    first = one.sample().actions
+    np.testing.assert_array_equal(first, same.sample().actions)
+    assert (first != other.sample().actions).any()
+
+
+def test_an_exception_is_told_instead_of_killing_the_worker() -> None:
+    failure = make_worker(BrokenWorld).sample()
+    assert isinstance(failure, WorkerFailure)
+    assert failure.error is None
+    assert "ArithmeticError: a wheel came off" in failure.traceback
+
+
+def test_a_users_mistake_comes_back_as_itself() -> None:
+    failure = make_worker(no_such_track).sample()
+    assert isinstance(failure, WorkerFailure)
+    assert isinstance(failure.error, UserError)
+    assert str(failure.error) == "no such track. Choose another."
+
+
+def test_joining_one_fragment_copies_nothing() -> None:
+    fragment = make_worker().sample()
+    assert joined([fragment])["obs"] is fragment.obs
+    assert len(joined([fragment, fragment])["obs"]) == 2 * len(fragment)
+    with pytest.raises(ValueError, match="no fragments"):
+        joined([])
