@@ -44,6 +44,7 @@ class Chase:
         height: Frame height, pixels.
         eye: The car's camera, whose gray picture is inset; None leaves the inset out.
         hud: Whether to draw the head-up display.
+        ground: The track's ground, if it was baked before; else it is, at `PIXELS_PER_M`.
     """
 
     def __init__(
@@ -54,8 +55,9 @@ class Chase:
         *,
         eye: CameraSpec | None = CAMERAS["fast"],
         hud: bool = True,
+        ground: Ground | None = None,
     ) -> None:
-        ground = Ground.bake(track, PIXELS_PER_M)
+        ground = ground or Ground.bake(track, PIXELS_PER_M)
         self.width, self.height = width, height
         self._focal_px = 0.5 * width / math.tan(0.5 * HORIZONTAL_FOV_RAD)
         self._pitch_rad = math.atan2(ABOVE_M - 0.05, BEHIND_M + AHEAD_M)
@@ -76,14 +78,23 @@ class Chase:
         self._haze = (_HAZE * (1.0 - np.exp(-far_m / _HAZE_M))).astype(np.float32)
         self._haze_rows = slice(int(above.sum()), int(above.sum() + below.sum()))
         self._car = CarView()
-        self._eye = Camera(eye, Ground.bake(track)) if eye and hud else None
+        self._track, self._eye_spec = track, eye
+        self._eye: Camera | None = None
         self._hud = Hud(track, width, height, eye) if hud else None
         self._before: Moment | None = None
         self._yaw_rad = 0.0
         self._roll_rad = 0.0
 
-    def frame(self, moment: Moment) -> Image:
-        """Draws the next frame: (height, width, 3) uint8 RGB."""
+    def frame(self, moment: Moment, seen: Image | None = None) -> Image:
+        """Draws the next frame.
+
+        Args:
+            moment: What to show.
+            seen: (h, w) gray, what the car's camera sees now; drawn here if it is not given.
+
+        Returns:
+            (height, width, 3) uint8 RGB.
+        """
         self._follow(moment)
         cos, sin = math.cos(self._yaw_rad), math.sin(self._yaw_rad)
         x, y = moment.origin[0] - BEHIND_M * cos, moment.origin[1] - BEHIND_M * sin
@@ -98,7 +109,7 @@ class Chase:
         frame = self._surroundings(camera)
         self._car.draw(frame, camera, moment, self._roll_rad)
         if self._hud is not None:
-            self._hud.draw(frame, moment, self._seen_by_the_car(moment))
+            self._hud.draw(frame, moment, self._seen(moment) if seen is None else seen)
         return frame
 
     def banner(self, frame: Image, title: str, subtitle: str) -> None:
@@ -141,14 +152,17 @@ class Chase:
         frame[: self._haze_rows.start] = self._panorama.view(camera.yaw_rad)
         return frame
 
-    def _seen_by_the_car(self, moment: Moment) -> Image | None:
-        if self._eye is None:
+    def _seen(self, moment: Moment) -> Image | None:
+        spec = self._eye_spec
+        if spec is None:
             return None
-        spec = self._eye.spec
-        seen = np.empty((1, spec.height, spec.width), dtype=np.uint8)
-        self._eye.render(moment.origin[None], moment.quaternion[None], seen)
-        image: Image = seen[0]
-        return image
+        if self._eye is None:
+            # Baked anew at the resolution that training has, so that this is what was seen.
+            self._eye = Camera(spec, Ground.bake(self._track))
+        images = np.empty((1, spec.height, spec.width), dtype=np.uint8)
+        self._eye.render(moment.origin[None], moment.quaternion[None], images)
+        seen: Image = images[0]
+        return seen
 
 
 class ChaseView:
@@ -182,5 +196,6 @@ class ChaseView:
                 progress=float(reading["progress"]) if steps else 0.0,
                 reward=0.0,
                 time_s=steps / world.settings.control_hz,
-            )
+            ),
+            world.obs[car],
         )
