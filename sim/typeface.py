@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
@@ -101,6 +102,8 @@ def typeface(size_px: int, bold: bool = False) -> Typeface:
 
 @cache
 def _fonts() -> Path:
-    import matplotlib
-
-    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    # Found, not imported: that takes a second for nothing but this path.
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("matplotlib, whose fonts are used, is not installed")
+    return Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"

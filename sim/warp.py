@@ -21,8 +21,8 @@ from numba import uint32 as u4
 MAX_SAMPLES = 4  # a pixel near the horizon; more would only sharpen what is metres away
 STRETCH = 1.5  # a footprint up to so much longer than wide counts as round
 MIN_DROP = 1e-5  # rays that fall less than this a unit ahead show sky
-_SPAN = 16  # pixels that share a mip level where the horizon is slanted
-_SLANT = 0.25  # a row whose rays' drop varies by less, relative to its middle, is one span
+_SLANT = 0.5  # where the rays' drop varies more along a row, its halves get their own mip level
+_SPAN = 32  # but no less than so many pixels together: the compiler's vector loops want them
 
 
 def workspace(width: int, channels: int) -> tuple[Any, ...]:
@@ -75,7 +75,9 @@ def draw(
                     for column in range(width):
                         out[body, channel, row, column] = sky[row, channel]
                 continue
-            step = width if abs(across) < _SLANT * middle else _SPAN
+            step = width
+            while step >= 2 * _SPAN and abs(across) * step > _SLANT * middle * width:
+                step = (step + 1) // 2
             for first in range(0, width, step):
                 count = min(step, width - first)
                 share = _span(view, first, count, row, pyramid, sky, work)
