@@ -26,7 +26,7 @@ Image = npt.NDArray[np.uint8]
 
 PIXELS_PER_M = 200.0  # the ground's resolution; this camera comes closer than the car's own looks
 BEHIND_M, ABOVE_M, AHEAD_M = 0.74, 0.40, 0.42  # the eye's place, and the point it looks at
-HORIZONTAL_FOV_RAD = math.radians(62.0)
+VERTICAL_FOV_RAD = math.radians(48.5)
 SETTLE_S = 0.28  # the camera's heading follows the car's with this time constant
 JUMP_M = 0.6  # a car that moved farther between two frames was put elsewhere
 _HAZE_RGB = (186, 204, 206)
@@ -59,7 +59,7 @@ class Chase:
     ) -> None:
         ground = ground or Ground.bake(track, PIXELS_PER_M)
         self.width, self.height = width, height
-        self._focal_px = 0.5 * width / math.tan(0.5 * HORIZONTAL_FOV_RAD)
+        self._focal_px = 0.5 * height / math.tan(0.5 * VERTICAL_FOV_RAD)
         self._pitch_rad = math.atan2(ABOVE_M - 0.05, BEHIND_M + AHEAD_M)
         self._texture = (ground.pixels_per_m, ground.west_m, ground.north_m)
         self._pyramid = ground.colour_pyramid
@@ -69,7 +69,7 @@ class Chase:
         down = np.arctan((np.arange(height) + 0.5 - 0.5 * height) / self._focal_px)
         down += self._pitch_rad
         self._sky = sky_rgb(-down)
-        above = down < -0.5 / self._focal_px
+        above = down < 0.5 / self._focal_px
         self._panorama = Panorama(width, self._focal_px, -down[above])
         below = ~above & (down < _HAZE_BELOW_RAD)
         far_m = ABOVE_M / np.tan(np.maximum(down[below], 1e-3)) - ABOVE_M / math.tan(

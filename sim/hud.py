@@ -176,7 +176,7 @@ class Hud:
         top, left = box.top + pad, box.left + pad
         frame[top : top + size[1], left : left + size[0]] = view[..., None]
         middle = box.left + box.width // 2
-        text = f"what the network sees, {seen.shape[1]}\u00d7{seen.shape[0]}"
+        text = f"the network sees {seen.shape[1]}\u00d7{seen.shape[0]}"
         face = typeface(px(9))
         face.draw(frame, text, middle, box.top + box.height - px(7), DIM, anchor="middle")
 
