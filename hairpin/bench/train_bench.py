@@ -192,7 +192,7 @@ def _on_threads(count: int, work: Work) -> Work:
 def _ray(settings: TrainSettings) -> Iterator[None]:
     if settings.num_learners:
         raise UserError("the benchmark measures a learner in the main process")
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    logging.getLogger("ray.rllib").setLevel(logging.CRITICAL)
     batch = settings.workers * settings.cars_per_worker * settings.ppo.fragment_steps
     rows, columns = NETWORKS[settings.network].input_shape
     # Twice the workers: RLlib's own idle beside ours while the others are measured.

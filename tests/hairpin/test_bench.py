@@ -254,3 +254,20 @@ def test_bad_options_are_user_errors(arguments: list[str], says: str) -> None:
     done = CliRunner().invoke(bench, arguments)
     assert isinstance(done.exception, UserError)
     assert says in str(done.exception)
+
+
+def test_a_real_training_is_watched() -> None:
+    """The benchmarks read the command's lines: this holds them to what the command writes."""
+    job = {**learn_bench.JOB, "track": "oval", "workers": 1, "cars_per_worker": 8}
+    training = run_training({**job, "stop": {"steps": 2000}, "evaluate": {"starts": 2}})
+    learned = learn_bench.summarise(training, "oval", 0)
+    assert learned.startup_s is not None
+    assert 1.0 < learned.startup_s < training.named("result")[0].time_s
+    assert learned.completion is not None
+    assert 0.0 <= learned.completion <= 1.0
+    assert learned.steps_per_s is not None
+    assert 300.0 < learned.peak_rss_mb < 5000.0
+    iterations = training.named("iteration_done")
+    assert iterations[-1].record["steps"] >= 2000
+    (rate_of_all,) = soak.rates_by_minute(iterations, iterations[0].time_s)
+    assert rate_of_all == pytest.approx(learned.steps_per_s, rel=0.01)
