@@ -6,7 +6,6 @@ Nothing heavy is imported here or at the top of a command's module, so that ``--
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -90,7 +89,6 @@ def run(args: Sequence[str] | None = None) -> int:
     show_warnings()
     try:
         result = cli.main(args=args, prog_name="hairpin", standalone_mode=False)
-        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as leave:
         return leave.exit_code
@@ -99,10 +97,6 @@ def run(args: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         return _say(_usage_message(error))
-    except BrokenPipeError:
-        # The reader of a pipe (`head`) left; Python must not complain again when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         from hairpin.messages import user_message, write_traceback
 

@@ -26,6 +26,7 @@ class Evaluation:
         checkpoint: The checkpoint that drove; another than asked for if that one was damaged.
         step: Environment steps it was trained for.
         track: What it drove on.
+        camera: What it saw with: fast or deepracer.
         trials: One a start, in the order of the starts.
     """
 
@@ -33,6 +34,7 @@ class Evaluation:
     checkpoint: str
     step: int
     track: str
+    camera: str
     trials: list[Trial] = field(repr=False)
 
     @property
@@ -109,4 +111,4 @@ def evaluate_run(
     policy = Policy(NETWORKS[job.preset], world.actions.space)
     policy.set_weights(read_weights(files))
     trials = run_trials(world, policy.act, start_points(starts), record=record)
-    return Evaluation(run.name, info.name, info.step, settings.track, trials)
+    return Evaluation(run.name, info.name, info.step, settings.track, settings.camera, trials)

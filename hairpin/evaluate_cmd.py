@@ -107,5 +107,6 @@ def print_evaluation(evaluation: Evaluation) -> None:
         f"[bold]completion {percent(evaluation.completion)}[/], "
         f"{laps} of {len(evaluation.trials)} laps, "
         f"best lap [bold]{lap_time(evaluation.best_lap_s)}[/], off track {evaluation.off_tracks} "
-        f"(checkpoint {evaluation.checkpoint})"
+        f"(checkpoint {evaluation.checkpoint})",
+        soft_wrap=True,
     )

@@ -124,13 +124,12 @@ def _evaluate_best(run: Run) -> Evaluation | None:
 
 
 def _make_video(run: Run, evaluation: Evaluation | None) -> str | None:
-    from hairpin.video import encode
+    from hairpin.video import video_of
 
-    recording = evaluation.best_recording if evaluation else None
-    if recording is None:
+    if evaluation is None:
         return None
     try:
-        run.put_file(VIDEO, encode(recording))
+        run.put_file(VIDEO, video_of(evaluation))
     except UserError as error:  # a machine without the codec has trained all the same
         logger.warning("no video: %s", error)
         return None

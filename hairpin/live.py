@@ -66,6 +66,7 @@ class LiveReporter(Reporter):
 
 def draw(progress: Progress, *, elapsed_s: float) -> Panel:
     """The view as something rich can print."""
+    left = progress.time_left(elapsed_s)
     numbers = Table.grid(padding=(0, 3))
     for _ in range(4):
         numbers.add_column(justify="left")
@@ -73,7 +74,7 @@ def draw(progress: Progress, *, elapsed_s: float) -> Panel:
         _labelled("steps", f"{progress.steps:,}"),
         _labelled("steps/s", f"{progress.steps_per_s:,.0f}"),
         _labelled("elapsed", clock(elapsed_s)),
-        _labelled("left", _time_left(progress, elapsed_s)),
+        _labelled("left", "-" if left is None else clock(left)),
     )
     numbers.add_row(
         _labelled("laps", f"{progress.laps:,}"),
@@ -102,7 +103,7 @@ def draw(progress: Progress, *, elapsed_s: float) -> Panel:
     stopping = progress.doing == STOPPING
     return Panel(
         Group(*parts),
-        title=f"[bold]{progress.run}[/]",
+        title=_title(progress),
         subtitle=Text(progress.doing, "bold yellow" if stopping else "dim"),
         title_align="left",
         subtitle_align="left",
@@ -128,12 +129,11 @@ def _bar(share: float | None, style: str) -> ProgressBar:
     )
 
 
-def _time_left(progress: Progress, elapsed_s: float) -> str:
-    left = progress.time_left(elapsed_s)
-    if left is None:
-        return "-"
-    until = f" or {progress.stop.until}" if progress.stop.until else ""
-    return f"{clock(left)}{until}"
+def _title(progress: Progress) -> Text:
+    title = Text(progress.run, "bold default")
+    if progress.stop.until:
+        title.append(f"  until {progress.stop.until}", "not bold dim")
+    return title
 
 
 def _shares(progress: Progress) -> list[Text]:
@@ -145,5 +145,7 @@ def _shares(progress: Progress) -> list[Text]:
         share = progress.shares.get(phase, 0.0)
         bar.append("━" * round(BAR_WIDTH * share), style)
         if share >= 0.005:
-            legend.append("■ ", style).append(f"{phase} {100.0 * share:.0f} %  ", "dim")
+            # Unbreakable spaces keep a number with its name.
+            label = f"{phase} {100.0 * share:.0f} %".replace(" ", "\u00a0")
+            legend.append("■\u00a0", style).append(label, "dim").append("  ")
     return [bar, legend]

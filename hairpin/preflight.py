@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hairpin.address import check_address
 from hairpin.job import Job
 from hairpin.places import storage_url
 from sim.reward import load_reward, reward_path
 from sim.track import Track
 from storage import Run, Store, open_store
 
+RAY_JOB_FOLDER = "working_dir_files"  # where Ray unpacks the folder of a submitted job
 REWARD_COPY = "reward_function.py"
 
 
@@ -27,12 +29,14 @@ class Prepared:
         store: Where the run is kept.
         reward_source: The reward function's file.
         route: The route's file if the track is one of the user's, else None.
+        notes: What should be said before it begins.
     """
 
     job: Job
     store: Store
     reward_source: bytes
     route: Path | None
+    notes: list[str]
 
 
 def prepare(job: Job) -> Prepared:
@@ -49,13 +53,17 @@ def prepare(job: Job) -> Prepared:
     store.check_writable()
     route = Path(job.track) if job.track.endswith(".npy") else None
     filled = job.model_copy(update={"run": name, "storage": store.url})
-    return Prepared(filled, store, reward_path(job.reward).read_bytes(), route)
+    notes = []
+    if RAY_JOB_FOLDER in Path(store.url).parts:
+        notes.append(f"Ray removes {store.url} after the job; keep runs elsewhere with --storage")
+    return Prepared(filled, store, reward_path(job.reward).read_bytes(), route, notes)
 
 
 def check_world(job: Job) -> None:
-    """Raises `UserError` unless the job's reward function and track are usable."""
+    """Raises `UserError` unless the job's reward function, track and Ray address are usable."""
     load_reward(job.reward)
     Track.load(job.track)
+    check_address(job.address)
 
 
 def create_run(prepared: Prepared) -> Run:

@@ -86,6 +86,8 @@ def _begin(
     from hairpin.train import train_run
 
     prepared = prepare(loaded.job)
+    for note in prepared.notes:
+        click.echo(f"note: {note}", err=True)
     return train_run(prepared.job, create_run(prepared), resume=False, as_json=as_json)
 
 

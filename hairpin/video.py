@@ -7,7 +7,6 @@ from pathlib import Path
 
 from hairpin.evaluate import Evaluation
 from sim.errors import UserError
-from sim.recording import Recording
 
 
 def check_video_path(path: Path) -> None:
@@ -19,24 +18,29 @@ def check_video_path(path: Path) -> None:
 
 
 def save_video(evaluation: Evaluation, path: Path) -> None:
-    """Writes the best drive of a recorded evaluation.
+    """Writes the best drive of a recorded evaluation as an .mp4.
 
     Raises:
         UserError: The file cannot be written.
     """
-    recording = evaluation.best_recording
-    if recording is not None:
-        try:
-            path.write_bytes(encode(recording))
-        except OSError as error:
-            raise UserError(f"cannot write the video: {error.strerror}", where=str(path)) from error
-
-
-def encode(recording: Recording) -> bytes:
-    """Draws a drive from the chase camera and encodes it as an .mp4."""
+    from sim.camera import CAMERAS
+    from sim.track import Track
     from sim.video import render_recording, write_mp4
 
+    drive = evaluation.best_recording
+    if drive is None:
+        raise ValueError("the evaluation was not recorded")
+    frames = render_recording(drive, Track.load(drive.track), eye=CAMERAS[evaluation.camera])
+    write_mp4(path, frames)
+
+
+def video_of(evaluation: Evaluation) -> bytes:
+    """The best drive of a recorded evaluation as the content of an .mp4.
+
+    Raises:
+        UserError: It cannot be encoded here.
+    """
     with tempfile.TemporaryDirectory(prefix="hairpin-") as folder:
         path = Path(folder) / "drive.mp4"
-        write_mp4(path, render_recording(recording))
+        save_video(evaluation, path)
         return path.read_bytes()

@@ -182,7 +182,11 @@ class Checkpoints:
         return f"{self._run_name}/checkpoints/{checkpoint}/{file}"
 
     def _no_such(self, ref: str) -> NotFoundError:
-        known = [*sorted(self.aliases()), *self.names()]
+        names = self.names()
+        known = [
+            *(alias for alias, name in sorted(self.aliases().items()) if name in names),
+            *names,
+        ]
         return NotFoundError(
             f"there is no checkpoint {ref!r}",
             where=self._store.locate(self._run_name),

@@ -146,6 +146,15 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], list[str]]] = {
     "negative minutes": (lambda folder: ["train", "--minutes", "-1"], ["--minutes: -1.0"]),
     "no number": (lambda folder: ["train", "--steps", "many"], ["--steps", "many"]),
     "no such preset": (lambda folder: ["train", "--preset", "fats"], ["--preset", "fast"]),
+    "address of nobody": (
+        lambda folder: ["train", "--address", "127.0.0.1:1"],
+        ["--address", "nobody answers at 127.0.0.1:1", "ray start --head"],
+    ),
+    "address without a port": (lambda folder: ["train", "--address", "head"], ["no port"]),
+    "address of a dashboard": (
+        lambda folder: ["train", "--address", "http://127.0.0.1:8265"],
+        ["--address", "ray job submit"],
+    ),
     "resume of nothing": (lambda folder: ["train", "--resume", "none"], ["no run 'none'"]),
     "resume with a job": (
         lambda folder: ["train", "job.yaml", "--resume", "taken"],

@@ -1,0 +1,116 @@
+"""The command as a whole: help, lazy imports, faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hairpin import __version__
+from hairpin.cli import COMMANDS, FAULT, cli, run
+
+HEAVY = {"ray", "torch", "numba", "pybullet", "matplotlib", "cv2", "numpy", "pydantic", "rich"}
+
+
+def modules_after(*args: str) -> set[str]:
+    """What is imported when a command line has been run to its end."""
+    code = f"import sys; from hairpin.cli import run; run({list(args)!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "args", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
+)
+def test_help_imports_nothing_heavy(args: list[str]) -> None:
+    assert modules_after(*args) & HEAVY == set()
+
+
+def test_the_overview_names_every_command() -> None:
+    result = CliRunner().invoke(cli, ["--help"])
+    assert result.exit_code == 0
+    for name, (_, line) in COMMANDS.items():
+        assert f"{name} " in result.output
+        assert line in result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples(name: str) -> None:
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"hairpin {name}" in result.output.partition("Examples:")[2]
+
+
+def test_the_version_is_said() -> None:
+    assert __version__ in CliRunner().invoke(cli, ["--version"]).output
+
+
+def test_a_fault_of_ours_is_short_and_leaves_its_traceback_in_a_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("nobody thought of this")
+
+    monkeypatch.setattr("hairpin.doctor.examine", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert run(["doctor"]) == FAULT
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "ZeroDivisionError: nobody thought of this" in said
+    path = Path(said.split()[-1])
+    assert "in broken" in path.read_text()
+
+
+def test_ctrl_c_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hairpin.doctor.examine", interrupted)
+    assert run(["doctor"]) == 130
+    assert capsys.readouterr().err.strip() == "interrupted"
+
+
+def test_a_reader_of_a_pipe_may_leave(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"run{number}").mkdir()
+        (tmp_path / f"run{number}" / "job.json").write_text("{}")
+    code = "import sys, time\nfrom hairpin.cli import main\nsys.stdin.read()\nmain(['runs'])"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "HAIRPIN_STORAGE": str(tmp_path)},
+    )
+    assert child.stdout is not None
+    child.stdout.close()
+    child.stdout = None
+    _, errors = child.communicate()
+    assert errors == b""
+
+
+def test_the_doctor_names_what_it_looked_at(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["doctor", "--json", "--storage", str(tmp_path)])
+    answer = json.loads(result.stdout)
+    checks = {check["name"]: check for check in answer["checks"]}
+    assert {"python", "packages", "cores", "memory", "storage", "ray", "video", "gpu"} <= set(
+        checks
+    )
+    assert {check["status"] for check in checks.values()} <= {"ok", "warn", "fail"}
+    assert all(check["advice"] for check in checks.values() if check["status"] != "ok")
+    assert checks["storage"]["status"] == "ok"
+
+
+def test_the_doctor_exits_with_2_when_something_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert run(["doctor", "--storage", str(tmp_path / "file")]) == 2
+    assert "fail  storage" in capsys.readouterr().out
