@@ -7,6 +7,7 @@ config. The learner and the module are named by methods of the config, and impor
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,10 +32,21 @@ from ray.rllib.utils.metrics import (
 from learner.settings import TrainSettings
 from rollout_workers.env_runner import RolloutWorker
 from rollout_workers.fragment import Fragment, WorkerFailure, joined
-from rollout_workers.network import NETWORKS
+from rollout_workers.network import NETWORKS, NetworkSpec
 from sim.actions import make_actions
 from sim.errors import UserError
 
+# What the learner reports, beside what RLlib counts.
+LOSSES = (
+    "policy_loss",
+    "value_loss",
+    "entropy",
+    "kl",
+    "clip_fraction",
+    "grad_norm",
+    "learning_rate",
+    "minibatches",
+)
 # A worker that is starting again answers no ping; asking must not hold up the others.
 PROBE_TIMEOUT_S = 0.05
 SAMPLE_TIMEOUT_S = 600.0
@@ -278,23 +290,27 @@ class HairpinPPO(PPO):
             shuffle_batch_per_epoch=True,
         )
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
-        losses = {
-            name: float(value)
-            for name, value in self.metrics.peek((LEARNER_RESULTS, DEFAULT_MODULE_ID)).items()
-        }
+        reported = self.metrics.peek((LEARNER_RESULTS, DEFAULT_MODULE_ID))
+        losses = {name: float(reported[name]) for name in LOSSES if name in reported}
         losses["explained_variance"] = explained
         return losses
 
 
-def build_config(settings: TrainSettings, **env_config: Any) -> HairpinPPOConfig:
+def build_config(
+    settings: TrainSettings,
+    *,
+    network: NetworkSpec | None = None,
+    world_factory: Callable[..., Any] | None = None,
+) -> HairpinPPOConfig:
     """Translates our settings into RLlib's.
 
     Args:
         settings: Of the run.
-        **env_config: More for the workers' `env_config`, such as ``world_factory``.
+        network: Another network than the settings name.
+        world_factory: What the workers step through, instead of `sim.world.World`.
     """
     ppo = settings.ppo
-    network = NETWORKS[settings.network]
+    network = network or NETWORKS[settings.network]
     config = HairpinPPOConfig()
     config.framework("torch")
     config.environment(
@@ -304,7 +320,7 @@ def build_config(settings: TrainSettings, **env_config: Any) -> HairpinPPOConfig
             "world": settings.world.model_dump(mode="json"),
             "network": network.to_dict(),
             "seed": settings.seed,
-            **env_config,
+            "world_factory": world_factory,
         },
         disable_env_checking=True,
     )

@@ -339,8 +339,7 @@ def _build(
     cluster.wait()
     waited = time.perf_counter()
     torch.manual_seed(settings.seed)
-    more = {"world_factory": world_factory} if world_factory is not None else {}
-    algorithm: HairpinPPO = build_config(settings, **more).build_algo()
+    algorithm: HairpinPPO = build_config(settings, world_factory=world_factory).build_algo()
     parts = {
         **cluster.seconds,
         "import torch and rllib": imported - began,

@@ -49,8 +49,6 @@ class HairpinLearner(TorchLearner):
         module = self.module[DEFAULT_MODULE_ID]
         self._amp_dtype = torch.float32
         if self.config.num_learners <= 1:
-            # Channels last in memory: what the patches of the first layer give, and faster.
-            module.to(memory_format=torch.channels_last)
             self._amp_dtype = choose_precision(module, self.settings, self._device)
             self._updater = Updater(
                 module,

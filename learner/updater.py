@@ -121,7 +121,7 @@ class Updater:
         if self._pool is None:
             gradients, statistics = self.gradients(batch, chosen, rows)
             for parameter, gradient in zip(self._parameters, gradients, strict=True):
-                parameter.grad = gradient
+                parameter.grad = gradient.contiguous()
         else:
             futures = [
                 self._pool.submit(self.gradients, batch, part, rows)
@@ -130,7 +130,9 @@ class Updater:
             parts = [future.result() for future in futures]
             statistics = torch.stack([part[1] for part in parts]).sum(0)
             for parameter, *shares in zip(self._parameters, *(part[0] for part in parts), strict=True):
-                parameter.grad = sum(shares[1:], shares[0])
+                # The fused Adam goes through memory as it lies: parameters, gradients and moments
+                # must all lie alike.
+                parameter.grad = sum(shares[1:], shares[0]).contiguous()
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.settings.grad_clip)
         self.optimizer.step()
         return torch.cat([statistics, norm.reshape(1)])
