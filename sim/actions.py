@@ -32,7 +32,8 @@ class DiscreteActions:
 
     def decode(self, actions: NDArray[Any]) -> Array:
         """Turns (n,) indices into (n, 2) steering degrees and speeds m/s."""
-        return self.pairs[actions]
+        decoded: Array = self.pairs[actions]
+        return decoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class ContinuousActions:
         return spaces.Box(-1.0, 1.0, (2,), np.float32)
 
     def decode(self, actions: NDArray[Any]) -> Array:
-        """Scales (n, 2) numbers, clipped to [-1, 1] first, to (n, 2) steering degrees, speeds m/s."""
+        """Scales (n, 2) numbers, first clipped to [-1, 1], to steering degrees and speeds m/s."""
         unit = (np.clip(np.asarray(actions, dtype=np.float64), -1.0, 1.0) + 1.0) / 2.0
         return self.low + unit * (self.high - self.low)
 

@@ -182,19 +182,17 @@ class ChaseView:
         """Draws one car as it is now: (height, width, 3) uint8 RGB."""
         world = self._world
         reading, physics = world.referee.readings[car], world.physics
-        speed_mps = float(np.hypot(*physics.velocity[car][:2]))
-        # The bicycle model's steering angle for the path the car takes.
-        turn = float(physics.spin[car][2]) * CAR.wheelbase_m / max(speed_mps, 0.1)
+        steering_deg, speed_mps = world.commands[car]
         steps = int(world.referee.memory[car]["steps"])
         return self._chase.frame(
             Moment(
                 origin=np.array(physics.origin[car]),
                 quaternion=np.array(physics.quaternion[car]),
-                steering_deg=math.degrees(math.atan(turn)),
-                speed_mps=speed_mps,
-                measured_speed_mps=speed_mps,
+                steering_deg=float(steering_deg),
+                speed_mps=float(speed_mps),
+                measured_speed_mps=float(np.hypot(*physics.velocity[car][:2])),
                 progress=float(reading["progress"]) if steps else 0.0,
-                reward=0.0,
+                reward=float(world.rewards[car]),
                 time_s=steps / world.settings.control_hz,
             ),
             world.obs[car],

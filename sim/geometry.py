@@ -101,7 +101,7 @@ def project(
 def on_road(geometry: Geometry, s_m: float, lateral_m: float) -> bool:  # pragma: no cover
     """Tells whether a projected point lies strictly between the borders."""
     left, right = half_widths(geometry, s_m)
-    return -right < lateral_m < left
+    return bool(-right < lateral_m < left)
 
 
 @njit(cache=True)
@@ -116,9 +116,7 @@ def half_widths(geometry: Geometry, s_m: float) -> tuple[float, float]:  # pragm
 
 
 @njit(cache=True)
-def overrun(
-    geometry: Geometry, x: float, y: float
-) -> bool:  # pragma: no cover - compiled
+def overrun(geometry: Geometry, x: float, y: float) -> bool:  # pragma: no cover - compiled
     """Tells whether a point lies before the start or beyond the end of an open track."""
     if geometry.closed:
         return False
@@ -128,4 +126,4 @@ def overrun(
     beyond = (x - p[n - 1, 0]) * (p[n - 1, 0] - p[n - 2, 0]) + (y - p[n - 1, 1]) * (
         p[n - 1, 1] - p[n - 2, 1]
     )
-    return before < 0.0 or beyond > 0.0
+    return bool(before < 0.0 or beyond > 0.0)

@@ -1,4 +1,7 @@
-"""The simulation as Gymnasium environments: ``hairpin/TimeTrial-v0``, single and vectorised."""
+"""The simulation as Gymnasium environments: ``hairpin/TimeTrial-v0``, single and vectorised.
+
+Importing this module registers them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from sim.settings import WorldSettings
 from sim.world import World
 
 Obs = NDArray[np.uint8]
+
+ENV_ID = "hairpin/TimeTrial-v0"
 
 
 class TimeTrialEnv(gym.Env[Obs, Any]):
@@ -60,6 +65,7 @@ class TimeTrialEnv(gym.Env[Obs, Any]):
     ## Arguments
     ```python
     import gymnasium as gym
+    import sim.gym_env  # registers the environment
 
     gym.make("hairpin/TimeTrial-v0", track="oval", reward="my_reward.py")
     gym.make_vec("hairpin/TimeTrial-v0", num_envs=16, track="random:7")
@@ -71,7 +77,7 @@ class TimeTrialEnv(gym.Env[Obs, Any]):
     * v0: first version.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012 - as Gymnasium's
 
     def __init__(self, *, render_mode: str | None = None, **settings: Any) -> None:
         self._settings = WorldSettings(**settings)
@@ -89,13 +95,12 @@ class TimeTrialEnv(gym.Env[Obs, Any]):
         super().reset(seed=seed)
         if seed is not None:
             # The same seed gives the same start, whatever was driven before.
-            self._world.set_state({"next_start": self._settings.start_offset, "next_reverse": False})
+            self._world.set_state(_first_start(self._settings))
         elif not self._fresh:
             self._world.restart(np.array([0]))
         self._fresh = False
         if options:
             self._world.place(0, float(options.get("start", 0.0)), reverse=options.get("reverse"))
-        self._view = None
         return self._world.obs[0, :, :, None].copy(), {"progress": 0.0}
 
     def step(self, action: Any) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
@@ -139,9 +144,15 @@ class TimeTrialVectorEnv(VectorEnv[Obs, Any, NDArray[Any]]):
         settings: The fields of `sim.settings.WorldSettings`.
     """
 
-    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": [], "render_fps": 15}
+    metadata = {  # noqa: RUF012 - as Gymnasium's
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+        "render_modes": [],
+        "render_fps": 15,
+    }
 
-    def __init__(self, num_envs: int = 1, *, render_mode: str | None = None, **settings: Any) -> None:
+    def __init__(
+        self, num_envs: int = 1, *, render_mode: str | None = None, **settings: Any
+    ) -> None:
         self.num_envs = num_envs
         self.render_mode = render_mode
         self._settings = WorldSettings(**settings)
@@ -156,12 +167,7 @@ class TimeTrialVectorEnv(VectorEnv[Obs, Any, NDArray[Any]]):
     ) -> tuple[Obs, dict[str, Any]]:
         """Begins an episode of every car, at the round robin's first starts."""
         super().reset(seed=seed if isinstance(seed, int) else None)
-        self._world.set_state(
-            {
-                "next_start": self._settings.start_offset,
-                "next_reverse": self._settings.direction == "reversed",
-            }
-        )
+        self._world.set_state(_first_start(self._settings))
         return self._world.obs[..., None].copy(), {}
 
     def step(
@@ -202,3 +208,18 @@ def observation_space(world: World) -> spaces.Box:
     """The space of one gray picture (H, W, 1)."""
     _, height, width = world.obs.shape
     return spaces.Box(0, 255, (height, width, 1), np.uint8)
+
+
+def _first_start(settings: WorldSettings) -> dict[str, Any]:
+    """The state of a world that has not driven yet."""
+    return {
+        "next_start": settings.start_offset,
+        "next_reverse": settings.direction == "reversed",
+    }
+
+
+gym.register(
+    id=ENV_ID,
+    entry_point="sim.gym_env:TimeTrialEnv",
+    vector_entry_point="sim.gym_env:TimeTrialVectorEnv",
+)

@@ -126,7 +126,8 @@ class Physics:
     @property
     def origin(self) -> Array:
         """(n, 3) car origins, world frame, metres."""
-        return _origins(self._state, self.car.com_height_m)
+        origins: Array = _origins(self._state, self.car.com_height_m)
+        return origins
 
     @property
     def quaternion(self) -> Array:
@@ -161,9 +162,8 @@ class Physics:
             solverResidualThreshold=0.0,
             physicsClientId=client,
         )
-        ground = b.createMultiBody(
-            0.0, b.createCollisionShape(b.GEOM_PLANE, physicsClientId=client), physicsClientId=client
-        )
+        plane = b.createCollisionShape(b.GEOM_PLANE, physicsClientId=client)
+        ground = b.createMultiBody(0.0, plane, physicsClientId=client)
         b.setCollisionFilterGroupMask(ground, -1, GROUND_GROUP, CAR_GROUP, client)
         half = (car.length_m / 2.0, car.width_m / 2.0, car.body_height_m / 2.0)
         hull = b.createCollisionShape(b.GEOM_BOX, halfExtents=half, physicsClientId=client)

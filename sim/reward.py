@@ -17,7 +17,7 @@ from typing import Any
 from sim.errors import UserError, did_you_mean
 from sim.params import Params
 
-RewardFunction = Callable[[Params], float]
+RewardFunction = Callable[[Params], Any]  # what it returns is checked at each call
 
 MAX_REWARD = 1e5  # the contract's bound on the size of one reward
 _OURS = Path(__file__).parent / "rewards"
@@ -50,7 +50,7 @@ def reward_path(spec: str) -> Path:
 
 
 def load_reward(spec: str) -> RewardFunction:
-    """Imports `reward_function(params)` from a file; its module state lives as long as the function.
+    """Imports `reward_function(params)` from a file; its module lives as long as the function.
 
     Args:
         spec: The path of a file, or the name of one of ours.
@@ -104,7 +104,8 @@ def load_reward(spec: str) -> RewardFunction:
         ) from error
     except ValueError:
         pass  # a callable without a signature, such as a C function; the first call will tell
-    return function  # type: ignore[no-any-return]
+    loaded: RewardFunction = function
+    return loaded
 
 
 @dataclass
@@ -154,7 +155,7 @@ class RewardRunner:
         for index, one in enumerate(params):
             try:
                 result = function(one)
-                reward = float(result) if not isinstance(result, str) else math.nan
+                reward = math.nan if type(result) is str else float(result)
                 if not -MAX_REWARD <= reward <= MAX_REWARD:  # also false for NaN
                     self._refuse(result, reward, one)
                     failed.append(index)
@@ -187,11 +188,13 @@ class RewardRunner:
     def _raised(self, error: Exception, params: Params) -> None:
         frames = traceback.extract_tb(error.__traceback__)[1:]
         if not frames:  # float() of what was returned failed; the function itself was fine
-            self._record("not a number", f"reward_function returned no number: {error}", "", params)
+            message = f"reward_function returned no number: {error}"
+            self._record("not a number", message, "", params)
             return
         text = "".join(traceback.format_list(frames)) + f"{type(error).__name__}: {error}"
         place = f"line {frames[-1].lineno}"
-        self._record(type(error).__name__, f"{type(error).__name__}: {error} ({place})", text, params)
+        message = f"{type(error).__name__}: {error} ({place})"
+        self._record(type(error).__name__, message, text, params)
 
     def _record(self, kind: str, message: str, trace: str, params: Params) -> None:
         record = self._errors.get((kind, trace or message))

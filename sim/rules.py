@@ -108,7 +108,8 @@ class Referee:
             car: Index of the car.
             s_m: Arc length of its origin, as driven.
             reverse: Whether it drives against the rows.
-            x_m, y_m: Its origin.
+            x_m: Its origin, world frame.
+            y_m: The same.
         """
         geometry = self._reverse if reverse else self._forward
         near = int(np.searchsorted(geometry.s_m, s_m, side="right")) - 1

@@ -27,7 +27,8 @@ class Settings(BaseModel):
         if isinstance(data, dict):
             for key in data:
                 if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {key!r}. {did_you_mean(str(key), cls.model_fields)}")
+                    hint = did_you_mean(str(key), cls.model_fields)
+                    raise ValueError(f"unknown key {key!r}. {hint}")
         return data
 
 
@@ -66,7 +67,9 @@ class ContinuousActionSettings(Settings):
         for name in ("steering_deg", "speed_mps"):
             low, high = getattr(self, name)
             if not low < high:
-                raise ValueError(f"{name}: the first bound ({low}) must be below the second ({high})")
+                raise ValueError(
+                    f"{name}: the first bound ({low}) must be below {high}, the second"
+                )
         return self
 
 
@@ -118,8 +121,9 @@ class WorldSettings(Settings):
     @model_validator(mode="after")
     def _rates_divide(self) -> WorldSettings:
         if self.physics_hz % self.control_hz:
+            nearest = self.control_hz * max(1, self.physics_hz // self.control_hz)
             raise ValueError(
                 f"physics_hz ({self.physics_hz}) must be a multiple of control_hz "
-                f"({self.control_hz}); try {self.control_hz * max(1, self.physics_hz // self.control_hz)}"
+                f"({self.control_hz}); try {nearest}"
             )
         return self

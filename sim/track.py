@@ -65,7 +65,7 @@ class Track:
 
         count = max(2, round(self.length_m / TABLE_STEP_M))
         self.table_step_m = self.length_m / count
-        s_m = np.arange(count + 1) * self.table_step_m
+        s_m: Array = np.arange(count + 1, dtype=np.float64) * self.table_step_m
         centre = self.point(s_m)
         on_left = self._border_projection(centre, s_m, self.left)
         on_right = self._border_projection(centre, s_m, self.right)

@@ -6,7 +6,7 @@ both are found wheel after wheel in a few sweeps (sequential impulses, as rigid-
 contacts), each wheel's sum held inside its friction circle. Sideways grip comes first and the drive
 takes what is left of the circle, as traction control does: a car that is too fast for a bend runs
 wide instead of spinning. A solver that wants the exact speeds, instead of a force that grows with
-the slip, is stable at any time step and drives the turning radius of the bicycle model at low speed.
+the slip, is stable at any time step and drives the bicycle model's turning radius at low speed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ Array = NDArray[np.float64]
 SWEEPS = 6  # the four contacts agree to 1e-3 m/s after so many; more change nothing that shows
 
 
-def wheel_targets(
-    car: Car, steering_rad: Array, speed_mps: Array
-) -> tuple[Array, Array]:
+def wheel_targets(car: Car, steering_rad: Array, speed_mps: Array) -> tuple[Array, Array]:
     """Directions and rolling speeds of the four wheels for a steering angle and a speed.
 
     The wheels follow one rotation about the bicycle model's centre on the rear axle's line
@@ -99,7 +97,7 @@ def wheel_forces(
     impulse = np.empty((4, 2))
     inverse = np.empty((3, 3))
     for i in range(state.shape[0]):
-        px, py, pz = state[i, 0], state[i, 1], state[i, 2]
+        pz = state[i, 2]
         x, y, z, w = state[i, 3], state[i, 4], state[i, 5], state[i, 6]
         r00, r01, r02 = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)
         r10, r11, r12 = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)

@@ -64,6 +64,8 @@ class World:
         obs: (n, H, W) uint8, the current observations.
         track: The track as driven along its rows.
         actions: The action space.
+        commands: (n, 2) the last steering angles (degrees) and speeds (m/s); 0 after a start.
+        rewards: (n,) float32, the last rewards; 0 after a start.
         seconds: Wall-clock seconds spent since the start in physics, camera and reward (rules and
             params included).
 
@@ -98,6 +100,8 @@ class World:
         self._next_reverse = settings.direction == "reversed"
         spec = CAMERAS[settings.camera]
         self.obs: Images = np.zeros((num_cars, spec.height, spec.width), np.uint8)
+        self.commands = np.zeros((num_cars, 2))
+        self.rewards = np.zeros(num_cars, np.float32)
         self._returns = np.zeros(num_cars)
         self._reward_failures = np.zeros(num_cars, np.int64)
         self._starts = np.zeros(num_cars)
@@ -122,6 +126,7 @@ class World:
         sim_time = np.full(self.num_cars, self._steps / self.settings.control_hz)
         params = self._params.build(readings, self.referee.memory, commands, sim_time)
         rewards, failed = self._reward(params)
+        self.commands[:], self.rewards = commands, np.asarray(rewards, np.float32)
         for car in failed:
             self._reward_failures[car] += 1
         self._returns += rewards
@@ -138,7 +143,7 @@ class World:
         truncated = (status != Status.IN_PROGRESS) & ~terminated
         return Step(
             obs=self.obs,
-            rewards=np.asarray(rewards, np.float32),
+            rewards=self.rewards.copy(),
             terminated=terminated,
             truncated=truncated,
             final_obs={int(car): self.obs[car].copy() for car in np.flatnonzero(truncated)},
@@ -191,7 +196,7 @@ class World:
         return self._reward.failures
 
     def state(self) -> dict[str, Any]:
-        """What a resumed run needs to go on: JSON-able; the episodes under way are not part of it."""
+        """What a resumed run needs to go on, JSON-able; episodes under way are not part of it."""
         return {"next_start": self._next_start, "next_reverse": self._next_reverse}
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -213,6 +218,7 @@ class World:
         x, y = track.point(s_m)
         self.physics.place(car, float(x), float(y), float(track.heading(s_m)))
         self.referee.start(car, s_m, reverse, float(x), float(y))
+        self.commands[car] = self.rewards[car] = 0.0
         self._returns[car] = 0.0
         self._reward_failures[car] = 0
         self._starts[car] = s_m

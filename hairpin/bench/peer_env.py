@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from sim.registration import ENV_ID, register_envs
+from sim.gym_env import ENV_ID
 
 Images = NDArray[np.uint8]
 VectorStep = tuple[Images, NDArray[Any], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -29,8 +29,6 @@ class CroppedTimeTrial(VectorEnv[Images, Any, NDArray[Any]]):
     autoreset_mode = AutoresetMode.SAME_STEP
 
     def __init__(self, num_envs: int, *, crop_top: int, **settings: Any) -> None:
-        if ENV_ID not in gymnasium.registry:
-            register_envs()
         self.num_envs = num_envs
         self.crop_top = crop_top
         self.metadata = {"autoreset_mode": self.autoreset_mode}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from sim.registration import ENV_ID
+from sim.gym_env import ENV_ID
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_an_episode_ends_with_its_record() -> None:
     assert obs.shape == (60, 80, 1)
     done, steps = False, 0
     while not done:
-        obs, reward, terminated, truncated, info = env.step(0)
+        obs, _, terminated, truncated, info = env.step(0)
         done, steps = terminated or truncated, steps + 1
     assert terminated
     assert info["episode_record"]["end_reason"] == "off_track"
@@ -51,7 +51,7 @@ def test_the_vector_version_restarts_in_the_same_step() -> None:
     assert obs.shape == (3, 60, 80, 1) == envs.observation_space.shape
     infos: dict = {}
     while "final_obs" not in infos:
-        obs, rewards, terminated, truncated, infos = envs.step(np.array([0, 4, 9]))
+        obs, _, terminated, _, infos = envs.step(np.array([0, 4, 9]))
     car = int(np.flatnonzero(infos["_final_obs"])[0])
     assert terminated[car]
     assert infos["final_obs"][car].shape == (60, 80, 1)
@@ -71,9 +71,9 @@ def test_the_same_seed_gives_the_same_drive() -> None:
     env.close()
 
 
-def test_it_is_found_without_importing_us_and_without_ray_or_torch() -> None:
+def test_it_needs_neither_ray_nor_torch() -> None:
     code = (
-        "import gymnasium, sys\n"
+        "import gymnasium, sys, sim.gym_env\n"
         f"env = gymnasium.make('{ENV_ID}', track='oval')\n"
         "env.reset(seed=0); env.step(4); env.close()\n"
         "print(sorted({'ray', 'torch'} & set(sys.modules)))\n"

@@ -13,9 +13,11 @@ from sim.geometry import Geometry, on_road, overrun, project
 from sim.track import Track
 from sim.tracks import DESIGNS
 
-REAL = sorted(Path(os.environ["HAIRPIN_TEST_ROUTES"]).glob("*.npy")) if os.environ.get(
-    "HAIRPIN_TEST_ROUTES"
-) else []
+REAL = (
+    sorted(Path(os.environ["HAIRPIN_TEST_ROUTES"]).glob("*.npy"))
+    if os.environ.get("HAIRPIN_TEST_ROUTES")
+    else []
+)
 ALL = [*DESIGNS, *(str(path) for path in REAL)]
 
 
