@@ -24,7 +24,8 @@ PHASE_STYLES = {
     "sync": "red",
     "other": "bright_black",
 }
-BAR_WIDTH = 56
+BAR_WIDTH = 72
+LABELS_A_ROW = 4
 SPARK = "▁▂▃▄▅▆▇█"
 REFRESH_HZ = 4
 
@@ -136,16 +137,16 @@ def _title(progress: Progress) -> Text:
     return title
 
 
-def _shares(progress: Progress) -> list[Text]:
+def _shares(progress: Progress) -> list[RenderableType]:
     """A bar of an iteration's phases, and its legend."""
     if not progress.shares:
         return [Text("the first steps are under way" if progress.steps else "", "dim")]
-    bar, legend = Text(), Text()
+    bar, labels = Text(), []
     for phase, style in PHASE_STYLES.items():
         share = progress.shares.get(phase, 0.0)
         bar.append("━" * round(BAR_WIDTH * share), style)
-        if share >= 0.005:
-            # Unbreakable spaces keep a number with its name.
-            label = f"{phase} {100.0 * share:.0f} %".replace(" ", "\u00a0")
-            legend.append("■\u00a0", style).append(label, "dim").append("  ")
+        labels.append(Text.assemble(("■ ", style), (f"{phase} {100.0 * share:.0f} %", "dim")))
+    legend = Table.grid(padding=(0, 2))
+    for first in range(0, len(labels), LABELS_A_ROW):
+        legend.add_row(*labels[first : first + LABELS_A_ROW])
     return [bar, legend]

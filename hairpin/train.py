@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import TextIO
 
 import click
 
 from hairpin.job import Job
 from hairpin.process_time import process_began
 from hairpin.progress import Progress
-from hairpin.quiet import claim_stdout
 from hairpin.records import as_record
 from hairpin.report import JsonReporter, PlainReporter, Reporter
 from hairpin.signals import StopRequest
@@ -19,19 +19,19 @@ from storage import Run
 USER_ERROR = 2
 
 
-def train_run(job: Job, run: Run, *, resume: bool, as_json: bool) -> int:
+def train_run(job: Job, run: Run, *, resume: bool, out: TextIO | None) -> int:
     """Trains `job` into `run`, says how it goes, and finishes with table, picture and video.
 
     Args:
         job: Checked by `hairpin.preflight`.
         run: This process is its writer.
         resume: Whether to go on from its last checkpoint.
-        as_json: Whether a program is to read stdout.
+        out: Where to write JSON lines, for a program; None to say it to people.
 
     Returns:
         The exit code.
     """
-    reporter = make_reporter(Progress(stop=job.stop, run=run.name), as_json)
+    reporter = make_reporter(Progress(stop=job.stop, run=run.name), out)
     try:
         with StopRequest(reporter.stopping) as should_stop:
             with reporter:
@@ -43,10 +43,10 @@ def train_run(job: Job, run: Run, *, resume: bool, as_json: bool) -> int:
         run.end_writing()
 
 
-def make_reporter(progress: Progress, as_json: bool) -> Reporter:
+def make_reporter(progress: Progress, out: TextIO | None) -> Reporter:
     """Chooses what suits stdout: JSON lines, a live view in a terminal, or plain lines."""
-    if as_json:
-        return JsonReporter(progress, claim_stdout())
+    if out:
+        return JsonReporter(progress, out)
     if sys.stdout.isatty():
         from hairpin.live import LiveReporter
 

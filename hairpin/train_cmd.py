@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -58,10 +58,13 @@ def train(
     first of --minutes, --steps and --until; by default when every greedy lap is complete, or after
     ten minutes. Ctrl-C stops cleanly, with a last checkpoint.
     """
+    from hairpin.quiet import claim_stdout
+
+    out = claim_stdout() if as_json else None  # before the user's reward function can print
     given = by_way(options)
     if resume is None:
-        return _begin(job, given, show_job, as_json)
-    return _go_on(resume, job, given, show_job, as_json)
+        return _begin(job, given, show_job, out)
+    return _go_on(resume, job, given, show_job, out)
 
 
 def by_way(options: dict[str, Any]) -> dict[tuple[str, ...], Any]:
@@ -73,7 +76,7 @@ def by_way(options: dict[str, Any]) -> dict[tuple[str, ...], Any]:
 
 
 def _begin(
-    source: str | None, given: dict[tuple[str, ...], Any], show_job: bool, as_json: bool
+    source: str | None, given: dict[tuple[str, ...], Any], show_job: bool, out: TextIO | None
 ) -> int:
     from hairpin.job import load_job
 
@@ -81,14 +84,14 @@ def _begin(
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
     if show_job:
-        return _show(loaded.job, as_json)
+        return _show(loaded.job, out)
     from hairpin.preflight import create_run, prepare
     from hairpin.train import train_run
 
     prepared = prepare(loaded.job)
     for note in prepared.notes:
         click.echo(f"note: {note}", err=True)
-    return train_run(prepared.job, create_run(prepared), resume=False, as_json=as_json)
+    return train_run(prepared.job, create_run(prepared), resume=False, out=out)
 
 
 def _go_on(
@@ -96,29 +99,29 @@ def _go_on(
     source: str | None,
     given: dict[tuple[str, ...], Any],
     show_job: bool,
-    as_json: bool,
+    out: TextIO | None,
 ) -> int:
     from hairpin.resume import job_to_resume
 
     job, run = job_to_resume(name, source, given)
     if show_job:
-        return _show(job, as_json)
+        return _show(job, out)
     from hairpin.summary import RESULT_NAME
     from hairpin.train import train_run
 
     run.begin_writing()
     run.delete_file(RESULT_NAME)  # it has not come to its end any more
-    return train_run(job, run, resume=True, as_json=as_json)
+    return train_run(job, run, resume=True, out=out)
 
 
-def _show(job: Job, as_json: bool) -> int:
+def _show(job: Job, out: TextIO | None) -> int:
     import json
 
     from hairpin.job import describe_job, resolved
 
     shown = resolved(job)
-    click.echo(
-        json.dumps(shown.model_dump(mode="json"), indent=2) if as_json else describe_job(shown),
-        nl=as_json,
-    )
+    if out:
+        click.echo(json.dumps(shown.model_dump(mode="json"), indent=2), file=out)
+    else:
+        click.echo(describe_job(shown), nl=False)
     return 0
