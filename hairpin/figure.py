@@ -17,6 +17,7 @@ from hairpin.numbers import short_count
 
 PAPER, PANEL, INK, FAINT, GRID = "#f7f5ef", "#ffffff", "#23262b", "#6d7178", "#e4e1d8"
 EXPLORING, GREEDY, BEST = "#5b8fb9", "#d1495b", "#edae49"
+RIGHT_MARGIN = 1.02  # of the axis beyond the last point
 SMOOTH_OVER = 0.05  # the bold line is a running mean over this share of the iterations
 
 
@@ -49,7 +50,7 @@ def draw_training(curves: Curves, *, title: str, note: str = "") -> bytes:
     for row, name in enumerate(("return of an episode", "completion, %", "lap time, s")):
         axes[row][0].set_ylabel(name, color=INK, fontsize=10.5)
     figure.align_ylabels()
-    _step_axis(axes[2][0])
+    _step_axis(axes[2][0], curves)
     _time_axis(axes[2][1], curves)
     handles, labels = _legend(axes)
     figure.legend(
@@ -177,21 +178,20 @@ def _dress(axes: Axes) -> None:
     axes.set_facecolor(PANEL)
     axes.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.margins(x=0.015)
     axes.tick_params(colors=FAINT, labelsize=9, length=0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(FAINT)
 
 
-def _step_axis(axes: Axes) -> None:
-    axes.set_xlim(left=0.0)
+def _step_axis(axes: Axes, curves: Curves) -> None:
+    axes.set_xlim(0.0, RIGHT_MARGIN * max(1, curves.last_step))
     axes.set_xlabel("environment steps", color=INK, fontsize=10.5)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
 
 
 def _time_axis(axes: Axes, curves: Curves) -> None:
-    axes.set_xlim(left=0.0)
+    axes.set_xlim(0.0, RIGHT_MARGIN * max(1.0, curves.last_second))
     in_minutes = curves.last_second > 300.0
     axes.set_xlabel(f"time, {'min' if in_minutes else 's'}", color=INK, fontsize=10.5)
     if in_minutes:

@@ -70,11 +70,13 @@ def print_outcome(outcome: Mapping[str, Any], evaluation: Evaluation | None) -> 
     if evaluation is not None:
         print_evaluation(evaluation)
     first_lap = outcome["first_lap_s"]
+    laps = "no lap while exploring"
+    if first_lap is not None:
+        laps = f"{outcome['laps']:,} laps while exploring, the first after {first_lap:.0f} s"
     click.echo(
         f"\n{REASONS.get(outcome['stop_reason'], outcome['stop_reason'])}: "
         f"{outcome['steps']:,} steps in {clock(outcome['seconds'])}, "
-        f"{outcome['steps_per_s']:,.0f} steps/s, {outcome['laps']:,} laps, "
-        + (f"the first after {first_lap:.0f} s" if first_lap is not None else "none yet")
+        f"{outcome['steps_per_s']:,.0f} steps/s, {laps}"
     )
     for name in ("folder", "picture", "video"):
         if outcome.get(name):

@@ -93,12 +93,12 @@ class Curves:
     @property
     def last_step(self) -> int:
         """Environment steps so far."""
-        return int(max(self.returns.steps, default=0))
+        return int(max([*self.returns.steps, *self.greedy_completion.steps], default=0))
 
     @property
     def last_second(self) -> float:
         """Seconds so far."""
-        return float(max(self.returns.seconds, default=0.0))
+        return float(max([*self.returns.seconds, *self.greedy_completion.seconds], default=0.0))
 
     @property
     def best_completion(self) -> float | None:

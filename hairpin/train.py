@@ -81,6 +81,7 @@ def _train(
 def _finish(job: Job, run: Run, result: Result, reporter: Reporter) -> int:
     from hairpin.finish import finish, print_outcome
 
+    click.echo("evaluating the best policy, drawing the picture and the video", err=True)
     try:
         outcome, evaluation = finish(job, run, result)
     except KeyboardInterrupt:  # all that matters has been saved

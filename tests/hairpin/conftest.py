@@ -101,9 +101,10 @@ def random_weights(job: Job, seed: int = 0) -> dict[str, np.ndarray]:
         "policy.bias": (10,),
         "value.weight": (1, network.hidden),
         "value.bias": (1,),
+        "value_scale": (),
     }
     return {
-        name: (0.1 * random.standard_normal(shape)).astype(np.float32)
+        name: np.asarray(0.1 * random.standard_normal(shape), dtype=np.float32)
         for name, shape in shapes.items()
     }
 

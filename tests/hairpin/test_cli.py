@@ -114,3 +114,17 @@ def test_the_doctor_exits_with_2_when_something_is_missing(
     (tmp_path / "file").write_text("")
     assert run(["doctor", "--storage", str(tmp_path / "file")]) == 2
     assert "fail  storage" in capsys.readouterr().out
+
+
+def test_the_resolved_job_is_printed_and_nothing_is_begun(tmp_path: Path) -> None:
+    args = ["train", "--track", "oval", "--show-job", "--storage", str(tmp_path / "runs")]
+    result = CliRunner().invoke(cli, args)
+    assert result.exit_code == 0
+    written = tmp_path / "job.yaml"
+    written.write_text(result.stdout)
+    again = CliRunner().invoke(cli, ["train", str(written), "--show-job"])
+    assert again.stdout == result.stdout
+    job = json.loads(CliRunner().invoke(cli, [*args, "--json"]).stdout)
+    assert (job["track"], job["storage"]) == ("oval", str(tmp_path / "runs"))
+    assert job["workers"] >= 1
+    assert not (tmp_path / "runs").exists()
