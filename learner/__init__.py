@@ -1,0 +1,1 @@
+"""The learner: RLlib PPO with a fast update, the training loop, and its checkpoints."""

@@ -146,9 +146,7 @@ class FirstLap:
     seconds: float
 
 
-Event = (
-    Started | IterationDone | Evaluated | CheckpointSaved | RewardFailed | WorkerLost | FirstLap
-)
+Event = Started | IterationDone | Evaluated | CheckpointSaved | RewardFailed | WorkerLost | FirstLap
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,14 @@ class HairpinModule(TorchRLModule, ValueFunctionAPI):
 
     ``model_config`` has ``network`` (the fields of NetworkSpec) and ``seed`` of the first weights.
     `rollout_workers.policy.Policy` computes the same in numpy from this module's state.
+
+    The value head speaks in units of ``value_scale``, the spread of the returns, so that rewards of
+    any size give gradients of one size and the shared layers are not pulled by the value loss
+    alone. `rescale_values` changes the unit and not the values (van Hasselt et al. 2016, PopArt,
+    without its mean).
     """
+
+    value_scale: Tensor
 
     def setup(self) -> None:
         """Builds the layers and draws their first weights."""
@@ -39,6 +46,7 @@ class HairpinModule(TorchRLModule, ValueFunctionAPI):
         outputs = self.action_space.n if self.is_discrete else self.action_space.shape[0]
         self.policy = nn.Linear(self.network.hidden, int(outputs))
         self.value = nn.Linear(self.network.hidden, 1)
+        self.register_buffer("value_scale", torch.ones(()))
         if not self.is_discrete:
             self.log_std = nn.Parameter(torch.full((int(outputs),), INITIAL_LOG_STD))
         self._draw_weights(int(self.model_config["seed"]))
@@ -50,7 +58,8 @@ class HairpinModule(TorchRLModule, ValueFunctionAPI):
             obs: (n, rows, columns) uint8 images, already cropped.
 
         Returns:
-            (n, A) logits, or (n, 2 d) means and logarithms of standard deviations; (n,) values.
+            (n, A) logits, or (n, 2 d) means and logarithms of standard deviations; (n,) values in
+            units of ``value_scale``.
         """
         hidden = self._trunk(obs)
         distribution = self.policy(hidden)
@@ -60,8 +69,16 @@ class HairpinModule(TorchRLModule, ValueFunctionAPI):
         return distribution, self.value(hidden)[:, 0]
 
     def compute_values(self, batch: dict[str, Any], embeddings: Any = None) -> Tensor:
-        """Values of a batch's observations (n,)."""
-        return self.outputs(batch[Columns.OBS])[1]
+        """Values of a batch's observations (n,), in units of the rewards."""
+        return self.outputs(batch[Columns.OBS])[1] * self.value_scale
+
+    @torch.no_grad()
+    def rescale_values(self, scale: float) -> None:
+        """Changes the unit of the value head; what it says in units of the rewards stays."""
+        ratio = float(self.value_scale) / scale
+        self.value.weight.mul_(ratio)
+        self.value.bias.mul_(ratio)
+        self.value_scale.fill_(scale)
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         distribution, values = self.outputs(batch[Columns.OBS])

@@ -50,6 +50,7 @@ LOSSES = (
 # A worker that is starting again answers no ping; asking must not hold up the others.
 PROBE_TIMEOUT_S = 0.05
 SAMPLE_TIMEOUT_S = 600.0
+VALUE_SCALE_RATE = 0.2  # returns grow tenfold within some dozen iterations; a batch's are noisy
 
 
 class HairpinPPOConfig(PPOConfig):
@@ -275,10 +276,21 @@ class HairpinPPO(PPO):
         )
         return fragments
 
+    def _follow_returns(self, spread: float) -> np.float32:
+        """Sets the value heads' unit on all learners alike; returns it."""
+        rate = VALUE_SCALE_RATE if self.iterations else 1.0
+        results = self.learner_group.foreach_learner(
+            lambda learner: learner.follow_returns(spread, rate=rate)
+        )
+        return np.float32(next(iter(results)).get())
+
     def _learn(self, fragments: list[Fragment]) -> dict[str, float]:
         arrays = joined(fragments)
         explained = explained_variance(arrays["advantages"], arrays["value_targets"])
         arrays["advantages"] = normalised(arrays["advantages"])
+        arrays["value_targets"] = arrays["value_targets"] / self._follow_returns(
+            float(arrays["value_targets"].std())
+        )
         batch = MultiAgentBatch(
             {DEFAULT_MODULE_ID: SampleBatch(arrays)}, env_steps=len(arrays["actions"])
         )

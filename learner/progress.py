@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from learner.events import Evaluated, IterationDone
@@ -11,7 +10,6 @@ from learner.events import Evaluated, IterationDone
 if TYPE_CHECKING:
     from learner.ppo import HairpinPPO, Iteration
 
-RECENT_EPISODES = 40
 SAMPLING_PHASES = ("physics", "camera", "reward", "inference")
 
 
@@ -31,7 +29,6 @@ class Progress:
         iterated_steps: Environment steps taken in them.
         trained_s: Seconds of this process's training (passing).
         saved_steps: Steps at the last checkpoint (passing).
-        recent: Progress of the last exploring episodes, 0 to 1 (passing).
     """
 
     laps: int = 0
@@ -46,7 +43,6 @@ class Progress:
     iterated_steps: int = 0
     trained_s: float = 0.0
     saved_steps: int = -1
-    recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_EPISODES))
 
     def add(
         self, last: Iteration, algorithm: HairpinPPO, took_s: float, seconds: float
@@ -55,7 +51,6 @@ class Progress:
         self.iterated_s += took_s
         self.iterated_steps += last.steps
         self.laps += sum(episode.lap_time_s is not None for episode in last.episodes)
-        self.recent.extend(episode.progress / 100.0 for episode in last.episodes)
         count = len(last.episodes)
         return IterationDone(
             iteration=algorithm.iterations,
@@ -87,12 +82,6 @@ class Progress:
     def last_evaluation(self) -> tuple[float | None, float | None]:
         """Completion and fastest lap of the last greedy evaluation."""
         return self.evaluated[1:] if self.evaluated else (None, None)
-
-    @property
-    def recent_completion(self) -> float:
-        """Mean progress of the last exploring episodes; 0 until enough have ended."""
-        full = len(self.recent) == RECENT_EPISODES
-        return sum(self.recent) / RECENT_EPISODES if full else 0.0
 
     @property
     def steps_per_s(self) -> float:
@@ -127,7 +116,7 @@ class Progress:
         return progress
 
 
-_PASSING = ("recent", "trained_s", "saved_steps")
+_PASSING = ("trained_s", "saved_steps")
 
 
 def _shares(seconds: dict[str, float], took_s: float) -> dict[str, float]:

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 MAX_REWARD_FAILURES = 0.01  # of an iteration's steps
 ALL_WORKERS_DOWN_S = 120.0  # how long to wait for the first to come back
 DOWN_POLL_S = 0.5
-NEAR_GOAL = 0.9  # when exploring drives complete so much of the lap on average ...
-NEAR_GOAL_HASTE = 3.0  # ... evaluations come this much more often
+HASTE = 3.0  # until a greedy evaluation completes every lap, they come this much more often
 
 
 def train(
@@ -171,12 +170,17 @@ class Session:
         self._tell_lost()
         last = self.algorithm.last
         done = self.progress.add(last, self.algorithm, took, self.seconds)
-        if self.progress.first_lap_s is None and self.progress.laps:
+        if self.progress.laps:
+            self._note_first_lap()
+        self._emit(done)
+        return done
+
+    def _note_first_lap(self) -> None:
+        """A lap is a lap, whether exploring or in a greedy evaluation."""
+        if self.progress.first_lap_s is None:
             self.progress.first_lap_s = self.seconds
             self.progress.first_lap_steps = self.algorithm.steps
             self._emit(FirstLap(self.algorithm.steps, self.seconds))
-        self._emit(done)
-        return done
 
     def _tell_lost(self) -> None:
         lost = self.algorithm.last.lost_workers
@@ -206,8 +210,9 @@ class Session:
         if self.progress.first_lap_steps == done.steps:
             return True
         every_s = self.settings.evaluate.every_s
-        if self.progress.recent_completion >= NEAR_GOAL:
-            every_s /= NEAR_GOAL_HASTE
+        best = self.progress.best
+        if best is None or best[0] < 1.0:
+            every_s /= HASTE
         return time.monotonic() - self._evaluated_at >= every_s
 
     def _evaluate(self) -> Evaluated | None:
@@ -230,6 +235,8 @@ class Session:
             lap_times_s=times,
             best=False,
         )
+        if times:
+            self._note_first_lap()
         if self.progress.is_best(evaluated):
             evaluated = replace(evaluated, best=True)
         self._emit(evaluated)

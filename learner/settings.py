@@ -40,14 +40,18 @@ class PPOSettings(Settings):
         default=0.2, gt=0.0, le=1.0, description="How far a probability ratio may leave 1."
     )
     entropy_coefficient: float = Field(
-        default=0.01, ge=0.0, description="Weight of the entropy bonus, which keeps exploring alive."
+        default=0.01,
+        ge=0.0,
+        description="Weight of the entropy bonus, which keeps exploring alive.",
     )
     value_coefficient: float = Field(default=0.5, ge=0.0, description="Weight of the value loss.")
     value_loss: Literal["huber", "mse"] = Field(
         default="huber", description="Loss of the value function: huber or mean squared error."
     )
     huber_delta: float = Field(
-        default=10.0, gt=0.0, description="Errors above this count linearly in the huber loss."
+        default=10.0,
+        gt=0.0,
+        description="Errors above this, in units of the returns' spread, count linearly in huber.",
     )
     grad_clip: float = Field(
         default=0.5, gt=0.0, description="The gradient's norm is cut down to this."
@@ -76,7 +80,10 @@ class EvaluateSettings(Settings):
 
 
 class StopSettings(Settings):
-    """When to stop; what comes first. None given: when every greedy lap is complete, or 10 minutes."""
+    """When to stop; what comes first.
+
+    None given: when every greedy lap is complete, or after 10 minutes.
+    """
 
     minutes: float | None = Field(default=None, gt=0.0, description="Minutes of training.")
     steps: int | None = Field(default=None, gt=0, description="Environment steps.")
@@ -113,7 +120,9 @@ class TrainSettings(Settings):
         default="fast", description="The policy's network; it must fit the camera."
     )
     workers: int = Field(default=2, ge=1, description="Sampling processes.")
-    cars_per_worker: int = Field(default=16, ge=1, le=512, description="Cars in each worker's world.")
+    cars_per_worker: int = Field(
+        default=16, ge=1, le=512, description="Cars in each worker's world."
+    )
     ppo: PPOSettings = Field(default=PPOSettings(), description="The algorithm.")
     evaluate: EvaluateSettings = Field(default=EvaluateSettings(), description="Greedy evaluation.")
     checkpoint_every_s: float = Field(

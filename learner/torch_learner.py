@@ -30,6 +30,7 @@ from learner.updater import Updater
 
 SHUFFLE_RANDOM = "shuffle_random"
 LEARNING_RATE = "learning_rate"
+SMALLEST_SCALE = 1e-3  # constant rewards have no spread to divide by
 ADAM_EPS = 1e-5  # the usual one for PPO; Adam's own 1e-8 makes rare gradients jump
 
 
@@ -68,6 +69,22 @@ class HairpinLearner(TorchLearner):
         """float32 or bfloat16."""
         return str(self._amp_dtype).removeprefix("torch.")
 
+    def follow_returns(self, spread: float, *, rate: float) -> float:
+        """Moves the value head's unit towards the spread of the returns.
+
+        Args:
+            spread: Standard deviation of the value targets of a batch, in units of the rewards.
+            rate: How much of the way to go; 1 at the first batch.
+
+        Returns:
+            The new unit, by which targets are divided.
+        """
+        module = self.module[DEFAULT_MODULE_ID]
+        before = float(module.value_scale)
+        scale = max(before + rate * (spread - before), SMALLEST_SCALE)
+        module.rescale_values(scale)
+        return scale
+
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """Adam over all parameters, its rate on RLlib's schedule."""
         parameters = self.get_parameters(self._module[module_id])
@@ -105,9 +122,7 @@ class HairpinLearner(TorchLearner):
         self.metrics.log_dict(statistics, key=DEFAULT_MODULE_ID, window=1)
         trained = len(arrays["actions"]) * int(kwargs.get("num_epochs", 1))
         for module_id in (DEFAULT_MODULE_ID, ALL_MODULES):
-            self.metrics.log_value(
-                (module_id, NUM_MODULE_STEPS_TRAINED), trained, reduce="sum"
-            )
+            self.metrics.log_value((module_id, NUM_MODULE_STEPS_TRAINED), trained, reduce="sum")
             self.metrics.log_value(
                 (module_id, NUM_MODULE_STEPS_TRAINED_LIFETIME), trained, reduce="lifetime_sum"
             )

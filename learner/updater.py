@@ -54,7 +54,9 @@ class Updater:
             self.threads = settings.threads or len(os.sched_getaffinity(0))
         if self.threads > 1:
             self._pool = ThreadPoolExecutor(
-                self.threads, thread_name_prefix="gradients", initializer=torch.set_num_threads,
+                self.threads,
+                thread_name_prefix="gradients",
+                initializer=torch.set_num_threads,
                 initargs=(1,),
             )
         self._parameters = [p for p in module.parameters() if p.requires_grad]
@@ -129,7 +131,9 @@ class Updater:
             ]
             parts = [future.result() for future in futures]
             statistics = torch.stack([part[1] for part in parts]).sum(0)
-            for parameter, *shares in zip(self._parameters, *(part[0] for part in parts), strict=True):
+            for parameter, *shares in zip(
+                self._parameters, *(part[0] for part in parts), strict=True
+            ):
                 # The fused Adam goes through memory as it lies: parameters, gradients and moments
                 # must all lie alike.
                 parameter.grad = sum(shares[1:], shares[0]).contiguous()

@@ -1,0 +1,1 @@
+"""The rollout path: RLlib env runners that drive a world with a policy in NumPy; no torch."""

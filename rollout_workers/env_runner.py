@@ -74,7 +74,7 @@ class RolloutWorker(EnvRunner):
     def assert_healthy(self) -> None:
         """Nothing to assert: what goes wrong at construction is told by `sample`."""
 
-    def get_spaces(self) -> dict[str, tuple[gymnasium.Space, gymnasium.Space]]:
+    def get_spaces(self) -> dict[str, tuple[Any, Any]]:
         """Observation and action space of the world, and of the module, which sees no sky."""
         actions = self.config.action_space
         cropped = gymnasium.spaces.Box(0, 255, self.policy.network.input_shape, np.uint8)
@@ -117,9 +117,7 @@ class RolloutWorker(EnvRunner):
         try:
             if self._evaluation_world is None:
                 self._evaluation_world = self._make_world(len(starts), self._world_seed)
-            return list(
-                run_trials(self._evaluation_world, self.policy.act, starts, record=record)
-            )
+            return list(run_trials(self._evaluation_world, self.policy.act, starts, record=record))
         except Exception as error:
             return self._failure_of(error)
 
@@ -130,7 +128,7 @@ class RolloutWorker(EnvRunner):
         not_components: Any = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Random state of the policy and state of the world, JSON-able; weights are the learner's."""
+        """Random state of the policy and state of the world, JSON-able; no weights."""
         state: dict[str, Any] = {POLICY_RANDOM: self._random.bit_generator.state}
         if self.env is not None:
             state[WORLD] = self.env.state()

@@ -7,6 +7,7 @@ which costs seconds and hundreds of megabytes per process.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import gymnasium
 import numba
@@ -31,7 +32,7 @@ class Policy:
         TypeError: The action space is neither.
     """
 
-    def __init__(self, network: NetworkSpec, action_space: gymnasium.Space) -> None:
+    def __init__(self, network: NetworkSpec, action_space: gymnasium.Space[Any]) -> None:
         self.network = network
         self.is_discrete = isinstance(action_space, gymnasium.spaces.Discrete)
         if not self.is_discrete and not isinstance(action_space, gymnasium.spaces.Box):
@@ -45,8 +46,8 @@ class Policy:
     def set_weights(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
         """Takes the learner's weights, named as in the torch module's state.
 
-        The scaling of pixels is folded into the first layer and the two heads are joined into one
-        matrix, so that neither costs anything per image.
+        The scaling of pixels is folded into the first layer, that of values into the value head,
+        and the two heads are joined into one matrix, so that none of it costs anything per image.
         """
         kernels = []
         for index in range(len(self.network.convs)):
@@ -59,10 +60,10 @@ class Policy:
         bias -= np.float32(PIXEL_SHIFT) * first.sum(axis=0)
         first *= np.float32(PIXEL_SCALE)
         self._kernels, self._hidden = kernels, hidden
-        self._heads = (
-            np.concatenate([_matrix(weights["policy.weight"]), _matrix(weights["value.weight"])], 1),
-            np.concatenate([weights["policy.bias"], weights["value.bias"]]).astype(np.float32),
-        )
+        scale = np.float32(weights["value_scale"])
+        heads = [_matrix(weights["policy.weight"]), _matrix(weights["value.weight"]) * scale]
+        biases = [weights["policy.bias"], weights["value.bias"] * scale]
+        self._heads = (np.concatenate(heads, 1), np.concatenate(biases).astype(np.float32))
         if not self.is_discrete:
             self._log_std = np.array(weights["log_std"], np.float32)
 
@@ -73,7 +74,7 @@ class Policy:
             obs: (n, rows, columns) uint8 images, already cropped to ``network.input_shape``.
 
         Returns:
-            (n, outputs) logits or means, and (n,) values.
+            (n, outputs) logits or means, and (n,) values in units of the rewards.
         """
         count = len(obs)
         layer: NDArray[np.float32] | NDArray[np.uint8] = obs.reshape(*obs.shape, 1)
@@ -88,7 +89,7 @@ class Policy:
             layer = product.reshape(count, *shape)
         hidden = layer.reshape(count, -1).astype(np.float32, copy=False) @ self._hidden[0]
         add_relu(hidden, self._hidden[1])
-        outputs = hidden @ self._heads[0] + self._heads[1]
+        outputs = np.asarray(hidden @ self._heads[0] + self._heads[1], np.float32)
         return outputs[:, :-1], outputs[:, -1]
 
     def sample(
@@ -107,10 +108,11 @@ class Policy:
             log_probabilities = log_softmax(outputs)
             cumulative = np.exp(log_probabilities).cumsum(axis=1)
             draws = random.random((len(outputs), 1)) * cumulative[:, -1:]
-            chosen = np.minimum((cumulative <= draws).sum(axis=1), outputs.shape[1] - 1)
+            below: NDArray[np.int64] = (cumulative <= draws).sum(axis=1)
+            chosen: NDArray[np.int64] = np.minimum(below, outputs.shape[1] - 1)
             return chosen, log_probabilities[np.arange(len(outputs)), chosen]
         noise = random.standard_normal(outputs.shape, dtype=np.float32)
-        actions = outputs + np.exp(self._log_std) * noise
+        actions = np.asarray(outputs + np.exp(self._log_std) * noise, np.float32)
         log_density = -0.5 * (noise * noise + LOG_2_PI) - self._log_std
         return actions, log_density.sum(axis=1).astype(np.float32)
 

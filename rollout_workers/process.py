@@ -42,7 +42,7 @@ def is_ray_worker() -> bool:
     if not ray.is_initialized():
         return False
     mode: object = ray.get_runtime_context().worker.mode
-    return mode == ray.WORKER_MODE
+    return bool(mode == ray.WORKER_MODE)
 
 
 def use_one_blas_thread() -> bool:

@@ -56,7 +56,9 @@ class ToyWorld:
         self.hits[ended] = 0
         self.steps[ended] = 0
         if self.failing:
-            self.errors.append(RewardError("ValueError", "no", "Traceback: no", "{}", self.num_cars))
+            self.errors.append(
+                RewardError("ValueError", "no", "Traceback: no", "{}", self.num_cars)
+            )
         return SimpleNamespace(
             obs=self.obs,
             rewards=rewards,

@@ -9,7 +9,7 @@ import pytest
 
 from learner.events import Evaluated
 from learner.ppo import Iteration
-from learner.progress import RECENT_EPISODES, Progress
+from learner.progress import Progress
 from sim.episode import Episode
 
 
@@ -55,9 +55,6 @@ def test_an_iteration_is_counted_and_described() -> None:
     assert sum(done.shares.values()) == pytest.approx(1.0)
     assert done.shares["learning"] == pytest.approx(0.375)
     assert progress.laps == 1
-    assert progress.recent_completion == 0.0  # too few episodes to speak of
-    progress.recent.extend([1.0] * RECENT_EPISODES)
-    assert progress.recent_completion == 1.0
 
 
 def test_an_iteration_without_episodes_has_no_means() -> None:

@@ -1,7 +1,8 @@
-"""Training sessions: what they keep, when they stop, and how they go on."""
+"""Training sessions on the simulator: what they keep, when they stop, and how they go on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,14 @@ import pytest
 from learner.events import (
     CheckpointSaved,
     Evaluated,
+    Event,
     IterationDone,
+    Result,
     RewardFailed,
     Started,
 )
 from learner.session import train
-from learner.settings import EvaluateSettings, StopSettings
+from learner.settings import EvaluateSettings, PPOSettings, StopSettings, TrainSettings
 from learner.state import read_weights
 from rollout_workers.network import NETWORKS
 from rollout_workers.policy import Policy
@@ -24,65 +27,108 @@ from storage import LocalStore, Run
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 
+BATCH = 4 * 16  # environment steps of an iteration
+Train = Callable[..., tuple[Result, list[Event]]]
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Run.create(LocalStore(tmp_path), "first", {})
 
 
-def test_steps_end_a_run_and_a_resume_goes_on(run: Run, toy) -> None:
-    events: list[object] = []
-    settings = toy.settings(stop=StopSettings(steps=600))
-    result = train(settings, run, on_event=events.append, world_factory=toy.world)
+@pytest.fixture
+def go(run: Run) -> Train:
+    """Trains a little; keyword arguments change the settings, or the call of `train`."""
+
+    def start(resume: bool = False, should_stop=lambda: False, **changes):
+        values = {
+            "world": WorldSettings(episode_s=2.0),
+            "workers": 1,
+            "cars_per_worker": 4,
+            "ppo": PPOSettings(fragment_steps=16, minibatch_size=32, threads=1),
+            "evaluate": EvaluateSettings(every_s=3600.0, starts=3),
+        }
+        events: list[Event] = []
+        result = train(
+            TrainSettings(**(values | changes)),
+            run,
+            resume=resume,
+            on_event=events.append,
+            should_stop=should_stop,
+        )
+        return result, events
+
+    return start
+
+
+def of_kind(events: list[Event], kind: type) -> list:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def test_steps_end_a_run_and_a_resume_goes_on(run: Run, go: Train) -> None:
+    result, events = go(stop=StopSettings(steps=2 * BATCH + 1))
     assert result.stop_reason == "steps"
-    assert result.steps == 3 * 256  # whole iterations
+    assert result.steps == 3 * BATCH  # whole iterations; the evaluation's steps don't count
     assert isinstance(events[0], Started)
-    assert [e.iteration for e in events if isinstance(e, IterationDone)] == [1, 2, 3]
+    assert [e.iteration for e in of_kind(events, IterationDone)] == [1, 2, 3]
+    evaluated = of_kind(events, Evaluated)
+    assert len(evaluated) == 1 and evaluated[0].trials == 3 and evaluated[0].best
+    assert result.completion == evaluated[0].completion
+    saved = of_kind(events, CheckpointSaved)
+    assert saved[0].best
+
     info, files = run.read_checkpoint("latest")
     assert info.step == result.steps
-    policy = Policy(NETWORKS["fast"], make_actions(settings.world.actions).space)
-    policy.set_weights(read_weights(files))
+    assert run.read_checkpoint("best")[0].name == saved[0].name
+    policy = Policy(NETWORKS["fast"], make_actions(WorldSettings().actions).space)
+    policy.set_weights(read_weights(files))  # complete, without torch or Ray
 
-    events.clear()
-    settings = toy.settings(stop=StopSettings(steps=1000))
-    result = train(settings, run, resume=True, on_event=events.append, world_factory=toy.world)
+    result, events = go(resume=True, stop=StopSettings(steps=4 * BATCH))
     assert isinstance(events[0], Started) and events[0].resumed_from == info.name
-    assert [e.iteration for e in events if isinstance(e, IterationDone)] == [4]
-    assert result.steps == 4 * 256
+    assert [e.iteration for e in of_kind(events, IterationDone)] == [4]
+    assert result.steps == 4 * BATCH
     assert result.seconds > info.meta["seconds"]
 
 
-def test_a_wish_to_stop_is_heard_and_everything_is_saved(run: Run, toy) -> None:
-    settings = toy.settings(stop=StopSettings(minutes=5.0))
-    result = train(settings, run, should_stop=lambda: True, world_factory=toy.world)
+def test_a_wish_to_stop_is_heard_and_everything_is_saved(run: Run, go: Train) -> None:
+    result, events = go(should_stop=lambda: True)
     assert result.stop_reason == "stopped"
-    assert run.read_checkpoint("latest")[0].step == result.steps == 256
+    assert run.read_checkpoint("latest")[0].step == result.steps == BATCH
+    assert of_kind(events, Evaluated)
 
 
-def test_too_many_reward_failures_stop_the_run_and_say_why(run: Run, toy) -> None:
-    events: list[object] = []
-    world = WorldSettings(start_offset=0.5)  # the toy world's sign for a broken reward
-    settings = toy.settings(world=world, stop=StopSettings(steps=10_000))
-    result = train(settings, run, on_event=events.append, world_factory=toy.world)
+def test_a_goal_ends_a_run_at_the_first_evaluation_that_reaches_it(go: Train) -> None:
+    evaluate = EvaluateSettings(every_s=0.001, starts=2)
+    result, events = go(evaluate=evaluate, stop=StopSettings(until="completion=0.0"))
+    assert result.stop_reason == "goal"
+    assert result.steps == BATCH
+    assert len(of_kind(events, Evaluated)) == 1
+
+
+def test_minutes_end_a_run(go: Train) -> None:
+    result, _ = go(stop=StopSettings(minutes=1e-6))
+    assert result.stop_reason == "minutes"
+    assert result.steps == BATCH
+
+
+def test_too_many_reward_failures_stop_the_run_and_say_why(
+    run: Run, go: Train, tmp_path: Path
+) -> None:
+    reward = tmp_path / "broken.py"
+    reward.write_text("def reward_function(params):\n    return params['no_such_key']\n")
+    world = WorldSettings(episode_s=2.0, reward=str(reward))
+    result, events = go(world=world, stop=StopSettings(steps=10_000))
     assert result.stop_reason == "reward"
-    assert result.error is not None and "256 of 256 steps" in result.error
-    assert "ValueError" in result.error
-    assert len([e for e in events if isinstance(e, RewardFailed)]) == 1
-    assert run.read_checkpoint("latest")[0].step == 256
+    assert result.error is not None
+    assert f"in {BATCH} of {BATCH} steps" in result.error and "KeyError" in result.error
+    failed = of_kind(events, RewardFailed)
+    assert len(failed) == 1 and "no_such_key" in failed[0].error.traceback
+    assert run.read_checkpoint("latest")[0].step == BATCH
 
 
-def test_the_simulator_is_trained_evaluated_and_the_best_is_kept(run: Run, toy) -> None:
-    events: list[object] = []
-    settings = toy.settings(
-        world=WorldSettings(episode_s=4.0),
-        stop=StopSettings(steps=1, until="completion=1.0"),
-        evaluate=EvaluateSettings(every_s=0.001, starts=3),
-    )
-    result = train(settings, run, on_event=events.append)
-    evaluations = [e for e in events if isinstance(e, Evaluated)]
-    assert evaluations[0].trials == 3 and evaluations[0].best
-    assert result.completion == evaluations[0].completion > 0.0
-    saved = [e for e in events if isinstance(e, CheckpointSaved)]
-    assert saved[0].best
-    assert run.read_checkpoint("best")[0].name == saved[0].name
-    assert result.steps == 256  # the evaluation's steps are not counted
+def test_continuous_actions_train_too(go: Train) -> None:
+    actions = {"type": "continuous", "steering_deg": (-20.0, 20.0), "speed_mps": (0.5, 1.5)}
+    world = WorldSettings.model_validate({"episode_s": 2.0, "actions": actions})
+    result, events = go(world=world, stop=StopSettings(steps=2 * BATCH))
+    assert result.steps == 2 * BATCH
+    assert of_kind(events, IterationDone)[-1].losses["entropy"] != 0.0

@@ -78,9 +78,7 @@ def test_the_gradient_is_clipped(module: HairpinModule) -> None:
     updater = Updater(
         module, torch.optim.SGD(module.parameters(), 1.0), ppo, device=torch.device("cpu")
     )
-    statistics = updater.run(
-        given, epochs=1, minibatch_size=ROWS, shuffle=np.random.default_rng(0)
-    )
+    statistics = updater.run(given, epochs=1, minibatch_size=ROWS, shuffle=np.random.default_rng(0))
     moved = torch.cat([(v - before[n]).flatten() for n, v in module.named_parameters()]).norm()
     assert statistics["grad_norm"] > limit
     assert float(moved.detach()) == pytest.approx(limit, rel=1e-2)
