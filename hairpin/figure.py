@@ -38,8 +38,8 @@ def draw_training(curves: Curves, *, title: str, note: str = "") -> bytes:
     figure.subplots_adjust(
         left=0.075, right=0.975, top=0.868, bottom=0.075, wspace=0.06, hspace=0.14
     )
-    figure.text(0.075, 0.955, title, fontsize=17, weight="bold", color=INK, va="center")
-    figure.text(0.075, 0.918, note, fontsize=10.5, color=FAINT, va="center")
+    figure.text(0.075, 0.965, title, fontsize=17, weight="bold", color=INK, va="center")
+    figure.text(0.075, 0.928, note, fontsize=10.5, color=FAINT, va="center")
     for column, against in enumerate(("steps", "seconds")):
         _returns(axes[0][column], curves, against)
         _completion(axes[1][column], curves, against)
@@ -57,7 +57,7 @@ def draw_training(curves: Curves, *, title: str, note: str = "") -> bytes:
         handles,
         labels,
         loc="center right",
-        bbox_to_anchor=(0.98, 0.918),
+        bbox_to_anchor=(0.98, 0.888),
         ncols=len(labels),
         frameon=False,
         fontsize=9.5,

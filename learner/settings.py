@@ -95,8 +95,13 @@ class StopSettings(Settings):
     @field_validator("until")
     @classmethod
     def _understood(cls, until: str | None) -> str | None:
-        if until is not None and not UNTIL.match(until):
+        match = UNTIL.match(until) if until is not None else None
+        if until is not None and match is None:
             raise ValueError(f"{until!r} is not understood; write completion=0.95 or lap_time=9.5")
+        if match and match.group(1) == "completion" and not 0.0 < float(match.group(2)) <= 1.0:
+            raise ValueError(
+                f"{until!r}: completion is a fraction, at most 1; write completion=0.95"
+            )
         return until
 
     @property

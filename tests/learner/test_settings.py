@@ -13,7 +13,10 @@ def test_an_unknown_key_gets_a_suggestion() -> None:
         PPOSettings(learning_rat=1e-3)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("text", ["completion", "laps=3", "completion=x", "completion>0.9"])
+@pytest.mark.parametrize(
+    "text",
+    ["completion=95", "completion=0", "completion", "laps=3", "completion=x", "completion>0.9"],
+)
 def test_an_until_that_is_not_understood_is_refused(text: str) -> None:
     with pytest.raises(ValidationError, match=r"completion=0\.95"):
         StopSettings(until=text)

@@ -69,6 +69,19 @@ def test_the_layout_in_memory_does_not_matter(layout: torch.memory_format) -> No
     np.testing.assert_allclose(policy.forward(obs)[0], distribution.numpy(), atol=1e-4)
 
 
+def test_a_new_unit_of_values_changes_no_value() -> None:
+    space = spaces.Discrete(4)
+    module = module_of(NETWORKS["fast"], space)
+    obs = np.random.default_rng(0).integers(0, 256, (3, *NETWORKS["fast"].input_shape), np.uint8)
+    _, before = policy_of(module, space).forward(obs)
+    module.rescale_values(25.0)
+    with torch.no_grad():
+        in_units = module.outputs(torch.from_numpy(obs))[1].numpy()
+    _, after = policy_of(module, space).forward(obs)
+    assert after == pytest.approx(before, abs=1e-5)
+    assert in_units * 25.0 == pytest.approx(before, abs=1e-5)
+
+
 @pytest.mark.parametrize("space", [DISCRETE, BOX], ids=["discrete", "box"])
 def test_the_learner_finds_the_log_probabilities_that_were_sampled(space: spaces.Space) -> None:
     module = module_of(ODD, space)
