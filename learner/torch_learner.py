@@ -79,7 +79,7 @@ class HairpinLearner(TorchLearner):
         Returns:
             The new unit, by which targets are divided.
         """
-        module = self.module[DEFAULT_MODULE_ID]
+        module = self.module[DEFAULT_MODULE_ID].unwrapped()  # out of DDP's hands
         before = float(module.value_scale)
         scale = max(before + rate * (spread - before), SMALLEST_SCALE)
         module.rescale_values(scale)
