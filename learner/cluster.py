@@ -1,8 +1,7 @@
 """Ray for one run: a cluster of our own on this machine, or one that is there already.
 
-Starting Ray takes as long as importing torch and RLlib, and so do the workers' imports. All three
-wait for disks and other processes much of the time, so they overlap: Ray starts in a thread while
-this process imports, and as soon as it is up, its processes import what the workers will need.
+Starting Ray takes as long as importing torch and RLlib, and both wait for disks and other processes
+much of the time, so they overlap: Ray starts in a thread while this process imports.
 """
 
 from __future__ import annotations
@@ -27,20 +26,16 @@ class Cluster:
             cluster of our own.
         cpus: How many CPUs a cluster of our own must have at least.
         batch_bytes: Size of one iteration's samples.
-        warm_workers: Processes of our own cluster that import ahead what workers need.
 
     Attributes:
         seconds: Time that parts of the start took.
     """
 
-    def __init__(
-        self, address: str | None, *, cpus: int, batch_bytes: int, warm_workers: int
-    ) -> None:
+    def __init__(self, address: str | None, *, cpus: int, batch_bytes: int) -> None:
         self.address = address or os.environ.get("RAY_ADDRESS") or None
         self.seconds: dict[str, float] = {}
         self._cpus = max(cpus, os.cpu_count() or 1)
         self._store_bytes = max(MIN_OBJECT_STORE_BYTES, ITERATIONS_IN_STORE * batch_bytes)
-        self._warm_workers = warm_workers
         self._ours = False
         self._error: BaseException | None = None
         self._connected = threading.Event()
@@ -100,18 +95,14 @@ class Cluster:
         else:
             options["address"] = self.address
         began = time.perf_counter()
-        ray.init(**options)
+        try:
+            ray.init(**options)
+        except Exception:
+            # Ray gives its own processes 30 s, which is short on a machine with other work to do,
+            # or at the first start, when nothing is in the disk cache. Once more, then.
+            if self.address is not None:
+                raise
+            ray.shutdown()
+            ray.init(**options)
         self._ours = True
         self.seconds["start ray"] = time.perf_counter() - began
-        if self.address is None and self._warm_workers:
-            import_ahead = ray.remote(num_cpus=1)(_import_ahead)
-            # Kept, so that the tasks are not cancelled; nobody waits for their results.
-            self._warm = [import_ahead.remote() for _ in range(self._warm_workers)]
-
-
-def _import_ahead() -> None:
-    """Runs in a process that Ray keeps and then uses for a worker: what it imports is there."""
-    import importlib
-
-    for module in ("rollout_workers.env_runner", "learner.ppo", "sim.world", "sim.trial"):
-        importlib.import_module(module)

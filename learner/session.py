@@ -70,8 +70,6 @@ def train(
         ray_address,
         cpus=settings.workers + settings.num_learners,
         batch_bytes=samples * spec.input_shape[0] * spec.input_shape[1],
-        # A process that skipped torch is no good for a remote learner.
-        warm_workers=0 if settings.num_learners else settings.workers,
     )
     cluster.start()
     try:

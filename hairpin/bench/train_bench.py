@@ -196,9 +196,7 @@ def _ray(settings: TrainSettings) -> Iterator[None]:
     batch = settings.workers * settings.cars_per_worker * settings.ppo.fragment_steps
     rows, columns = NETWORKS[settings.network].input_shape
     # Twice the workers: RLlib's own idle beside ours while the others are measured.
-    cluster = Cluster(
-        None, cpus=2 * settings.workers, batch_bytes=batch * rows * columns, warm_workers=0
-    )
+    cluster = Cluster(None, cpus=2 * settings.workers, batch_bytes=batch * rows * columns)
     cluster.start()
     try:
         cluster.wait()

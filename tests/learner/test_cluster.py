@@ -10,7 +10,7 @@ from learner.cluster import Cluster
 
 @pytest.mark.usefixtures("local_ray")
 def test_a_ray_that_runs_in_this_process_is_used_and_left_alone() -> None:
-    cluster = Cluster(None, cpus=1, batch_bytes=0, warm_workers=0)
+    cluster = Cluster(None, cpus=1, batch_bytes=0)
     cluster.start()
     cluster.wait()
     cluster.stop()
@@ -19,7 +19,7 @@ def test_a_ray_that_runs_in_this_process_is_used_and_left_alone() -> None:
 
 def test_the_environment_names_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
-    assert Cluster(None, cpus=1, batch_bytes=0, warm_workers=0).address == "head:6379"
-    assert Cluster("other:1", cpus=1, batch_bytes=0, warm_workers=0).address == "other:1"
+    assert Cluster(None, cpus=1, batch_bytes=0).address == "head:6379"
+    assert Cluster("other:1", cpus=1, batch_bytes=0).address == "other:1"
     monkeypatch.delenv("RAY_ADDRESS")
-    assert Cluster(None, cpus=1, batch_bytes=0, warm_workers=0).address is None
+    assert Cluster(None, cpus=1, batch_bytes=0).address is None
