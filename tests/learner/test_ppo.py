@@ -53,6 +53,16 @@ def test_it_learns_the_toy_world_with_light_workers(build, toy) -> None:
     assert {"sampling", "learning", "sync", "inference"} <= algorithm.last.seconds.keys()
 
 
+@pytest.mark.parametrize("learners", [1, 2])
+def test_remote_learners_learn_too(build, toy, learners: int) -> None:
+    algorithm = build(toy.settings(num_learners=learners))
+    for _ in range(10):
+        algorithm.train()
+    assert mean_return(algorithm) > 6.0  # chance gives 3.2
+    assert algorithm.last.losses["kl"] > 0.0
+    assert algorithm.learner_facts() == (0, "auto")
+
+
 def test_a_killed_worker_is_replaced_and_the_others_go_on(build, toy) -> None:
     algorithm = build(toy.settings(workers=2))
     algorithm.train()
