@@ -338,7 +338,7 @@ def _build(
     import torch
 
     import learner.torch_learner  # noqa: F401  (while Ray starts, so that building needs no import)
-    from learner.ppo import build_config
+    from learner.config import build_config
 
     imported = time.perf_counter()
     cluster.wait()

@@ -19,7 +19,7 @@ from hairpin.bench.peers import peer
 from hairpin.bench.timing import Work, interleaved, median_ratio, warm_up
 from hairpin.job import Job
 from learner.cluster import Cluster
-from learner.ppo import build_config
+from learner.config import build_config
 from learner.settings import TrainSettings
 from rollout_workers.network import NETWORKS
 from sim.actions import make_actions

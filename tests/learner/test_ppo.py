@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from ray.rllib.algorithms.ppo import PPO
 
-from learner.ppo import build_config, explained_variance, normalised
+from learner.config import build_config
+from learner.ppo import explained_variance, normalised
 from sim.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("local_ray")

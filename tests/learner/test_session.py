@@ -99,7 +99,7 @@ def test_a_wish_to_stop_is_heard_and_everything_is_saved(run: Run, go: Train) ->
 
 def test_a_goal_ends_a_run_at_the_first_evaluation_that_reaches_it(go: Train) -> None:
     evaluate = EvaluateSettings(every_s=0.001, starts=2)
-    result, events = go(evaluate=evaluate, stop=StopSettings(until="completion=0.0"))
+    result, events = go(evaluate=evaluate, stop=StopSettings(until="completion=0.0001"))
     assert result.stop_reason == "goal"
     assert result.steps == BATCH
     assert len(of_kind(events, Evaluated)) == 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from learner.ppo import build_config
+from learner.config import build_config
 from learner.state import OPTIMIZER, STATE, WEIGHTS, capture, read_weights, restore
 
 pytestmark = pytest.mark.usefixtures("local_ray")

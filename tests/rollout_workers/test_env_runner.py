@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from learner.config import build_config
 from learner.module import HairpinModule
-from learner.ppo import build_config
 from learner.settings import PPOSettings, TrainSettings
 from rollout_workers.env_runner import RolloutWorker
 from rollout_workers.fragment import Fragment, WorkerFailure, joined
