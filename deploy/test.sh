@@ -41,7 +41,7 @@ install() {
   local uv
   uv=$(find_uv)
   "$uv" venv --quiet --clear --python "$python" "$venv"
-  "$uv" pip install --quiet --python "$venv" --constraints deploy/constraints.txt \
+  "$uv" pip install --quiet --compile-bytecode --python "$venv" --constraints deploy/constraints.txt \
     --group dev --editable '.[bench]'
   echo "$stamp" > "$venv/stamp"
 }
