@@ -115,7 +115,7 @@ class WorldSettings(Settings):
         description="How far the start moves on after each training episode, fraction of the lap.",
     )
     episode_s: float = Field(
-        default=60.0, gt=0.0, description="An episode is cut off after so much simulated time, s."
+        default=120.0, gt=0.0, description="An episode is cut off after so much simulated time, s."
     )
 
     @model_validator(mode="after")
