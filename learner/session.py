@@ -20,7 +20,9 @@ from learner.events import (
     WorkerLost,
 )
 from learner.progress import Progress
+from learner.schedule import EvaluationSchedule
 from learner.settings import TrainSettings
+from learner.startup import build_algorithm
 from rollout_workers.network import NETWORKS
 from sim.settings import WorldSettings
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 MAX_REWARD_FAILURES = 0.01  # of an iteration's steps
 ALL_WORKERS_DOWN_S = 120.0  # how long to wait for the first to come back
 DOWN_POLL_S = 0.5
-HASTE = 3.0  # until a greedy evaluation completes every lap, they come this much more often
 
 
 def train(
@@ -73,7 +74,7 @@ def train(
     )
     cluster.start()
     try:
-        algorithm, parts = _build(settings, cluster, world_factory)
+        algorithm, parts = build_algorithm(settings, cluster, world_factory)
         try:
             session = Session(settings, run, algorithm, on_event, should_stop, began)
             return session.run_to_end(resume=resume, parts=parts)
@@ -112,7 +113,7 @@ class Session:
         self._on_event = on_event
         self._should_stop = should_stop
         self._began = began
-        self._evaluated_at = 0.0
+        self._schedule = EvaluationSchedule(settings.evaluate.every_s)
         self._saved_at = 0.0
         self._seen_errors: set[tuple[str, str]] = set()
 
@@ -125,7 +126,7 @@ class Session:
         """Trains until a stop rule holds."""
         checkpoint = self._resume() if resume else None
         self._emit(self._started(parts, checkpoint))
-        self._evaluated_at = self._saved_at = time.monotonic()
+        self._saved_at = time.monotonic()
         training_began = time.monotonic()
         reason: str | None = None
         error: str | None = None
@@ -207,17 +208,15 @@ class Session:
     def _evaluation_is_due(self, done: IterationDone) -> bool:
         if self.progress.first_lap_steps == done.steps:
             return True
-        every_s = self.settings.evaluate.every_s
         best = self.progress.best
-        if best is None or best[0] < 1.0:
-            every_s /= HASTE
-        return time.monotonic() - self._evaluated_at >= every_s
+        return self._schedule.due(all_laps=best is not None and best[0] >= 1.0)
 
     def _evaluate(self) -> Evaluated | None:
         count = self.settings.evaluate.starts
         began = time.monotonic()
         trials = self.algorithm.evaluate_greedily([index / count for index in range(count)])
-        self._evaluated_at = time.monotonic()
+        took_s = time.monotonic() - began
+        self._schedule.done(took_s)
         if not trials:
             return None
         episodes = [trial.episode for trial in trials]
@@ -226,7 +225,7 @@ class Session:
             iteration=self.algorithm.iterations,
             steps=self.algorithm.steps,
             seconds=self.seconds,
-            took_s=self._evaluated_at - began,
+            took_s=took_s,
             completion=sum(e.progress for e in episodes) / (100.0 * len(episodes)),
             laps=len(times),
             trials=len(episodes),
@@ -323,32 +322,3 @@ class Session:
 
     def _emit(self, event: Event) -> None:
         self._on_event(event)
-
-
-def _build(
-    settings: TrainSettings, cluster: Cluster, world_factory: Callable[..., Any] | None
-) -> tuple[HairpinPPO, dict[str, float]]:
-    """Imports torch and RLlib while Ray starts, then builds workers and learner."""
-    import logging
-
-    began = time.perf_counter()
-    # RLlib warns of its new API, of deprecations in its own code, and of restarts we report.
-    for name in ("ray.rllib", "ray.rllib.algorithms.algorithm_config"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    import torch
-
-    import learner.torch_learner  # noqa: F401  (while Ray starts, so that building needs no import)
-    from learner.config import build_config
-
-    imported = time.perf_counter()
-    cluster.wait()
-    waited = time.perf_counter()
-    torch.manual_seed(settings.seed)
-    algorithm: HairpinPPO = build_config(settings, world_factory=world_factory).build_algo()
-    parts = {
-        **cluster.seconds,
-        "import torch and rllib": imported - began,
-        "wait for ray": waited - imported,
-        "build workers and learner": time.perf_counter() - waited,
-    }
-    return algorithm, parts
