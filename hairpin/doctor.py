@@ -101,7 +101,7 @@ def _versions() -> Finding:
 
 
 def _cores() -> Finding:
-    from hairpin.job import available_cores
+    from sim.machine import available_cores
 
     usable = available_cores()
     found = f"{usable} usable of {os.cpu_count()}"

@@ -70,9 +70,9 @@ def print_outcome(outcome: Mapping[str, Any], evaluation: Evaluation | None) -> 
     if evaluation is not None:
         print_evaluation(evaluation)
     first_lap = outcome["first_lap_s"]
-    laps = "no lap while exploring"
+    laps = "no lap yet"
     if first_lap is not None:
-        laps = f"{outcome['laps']:,} laps while exploring, the first after {first_lap:.0f} s"
+        laps = f"first lap after {first_lap:.0f} s, {outcome['laps']:,} laps while exploring"
     click.echo(
         f"\n{REASONS.get(outcome['stop_reason'], outcome['stop_reason'])}: "
         f"{outcome['steps']:,} steps in {clock(outcome['seconds'])}, "

@@ -16,6 +16,7 @@ from hairpin.job_file import JobFile, read_job_file
 from hairpin.places import storage_url
 from learner.settings import EvaluateSettings, PPOSettings, StopSettings, TrainSettings
 from sim.errors import UserError, did_you_mean
+from sim.machine import available_cores
 from sim.settings import WorldSettings
 
 JOB_NAMES = ("job.yaml", "job.yml", "job.json")
@@ -162,13 +163,6 @@ def resolved(job: Job) -> Job:
     workers = job.workers or available_cores()
     storage = absolute(storage_url(job.storage), Path())
     return job.model_copy(update={"workers": workers, "storage": storage})
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def describe_job(job: Job) -> str:

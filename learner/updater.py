@@ -7,7 +7,6 @@ else; torch lets go of Python's lock while it computes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from learner.loss import STATISTICS, ppo_loss
 from learner.settings import PPOSettings
+from sim.machine import available_cores
 
 KL_TARGET_MARGIN = 1.5  # a minibatch's estimate is noisy; stop when it is clearly over
 
@@ -51,7 +51,7 @@ class Updater:
         self._pool: ThreadPoolExecutor | None = None
         if self.device.type == "cpu":
             torch.set_num_threads(1)
-            self.threads = settings.threads or len(os.sched_getaffinity(0))
+            self.threads = settings.threads or available_cores()
         if self.threads > 1:
             self._pool = ThreadPoolExecutor(
                 self.threads,
