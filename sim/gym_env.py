@@ -57,7 +57,8 @@ class TimeTrialEnv(gym.Env[Obs, Any]):
 
     ## Episode End
     Termination: all four wheels are off the track; the car has not moved, or has lost progress, for
-    15 steps. Truncation: the lap is complete (the race goes on past the line), or 120 s have passed.
+    15 steps. Truncation: the lap is complete (the race goes on past the line), or two minutes have
+    passed.
 
     `info` has `progress` (percent) at each step, and at an episode's end `episode_record`: return,
     steps, progress, lap time, end reason.
