@@ -36,8 +36,8 @@ MUST_NOT_IMPORT = {
 }
 # Addresses that change from place to place, and what is not to land.
 FORBIDDEN = re.compile(
-    r"pypi\.org|pythonhosted|proxy\.golang|crates\.io|registry\.npmjs|maven\.org"
-    r"|/work/|/root/|/opt/wheels|\.library\b|\b(?:TODO|FIXME|XXX)\b"
+    r"://[\w.-]*\b(?:proxy|mirror|registry|index|files)\b"
+    r"|/home/\w|/Users/\w|\b(?:T[O]DO|F[I]XME)\b"
 )
 SHARED = re.compile(r"\.\./shared")
 TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".sh", ".txt", ".json", ".cfg", ".tpl", ""}
