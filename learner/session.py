@@ -145,7 +145,8 @@ class Session:
             if error is not None:
                 reason = "reward"
             self.progress.trained_s = time.monotonic() - training_began
-            if reason is None and time.monotonic() - self._saved_at >= self._save_every_s:
+            saved_before_s = time.monotonic() - self._saved_at
+            if reason is None and saved_before_s >= self.settings.checkpoint_every_s:
                 self._save(best=False)
         return self._finish(reason, error)
 
@@ -272,10 +273,6 @@ class Session:
             stop_reason=reason,
             error=error,
         )
-
-    @property
-    def _save_every_s(self) -> float:
-        return self.settings.checkpoint_every_s
 
     def _save(self, *, best: bool) -> None:
         from learner.state import capture

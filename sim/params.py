@@ -30,8 +30,6 @@ class ParamsBuilder:
             [(float(x), float(y)) for x, y in way.waypoints] for way in (track, reverse)
         ]
         self._length = track.length_m
-        # As the contract has it, the flag tells the direction, not where the nose points.
-        self._is_reversed = (False, True)
 
     def build(
         self,
@@ -48,7 +46,7 @@ class ParamsBuilder:
             commands: (n, 2) steering degrees (left positive) and commanded speeds, m/s.
             time_s: (n,) simulated time since the world began, seconds.
         """
-        waypoints, length, flags = self._waypoints, self._length, self._is_reversed
+        waypoints, length = self._waypoints, self._length
         built: list[Params] = []
         for row, steps, reverse, (steering, speed), now in zip(
             readings.tolist(),
@@ -75,7 +73,8 @@ class ParamsBuilder:
                     "waypoints": waypoints[reverse].copy(),
                     "closest_waypoints": [row[12], row[13]],
                     "is_left_of_center": row[10],
-                    "is_reversed": flags[reverse],
+                    # As the contract has it: the direction of driving, not of the nose.
+                    "is_reversed": bool(reverse),
                     "is_offtrack": row[11],
                     "is_crashed": False,
                     "closest_objects": [0, 0],

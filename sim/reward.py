@@ -6,7 +6,6 @@ import ast
 import inspect
 import json
 import math
-import time
 import traceback
 import types
 from collections.abc import Callable, Sequence
@@ -134,24 +133,19 @@ class RewardRunner:
         function: As `load_reward` returns it.
 
     Attributes:
-        calls: How often the function was called.
-        failures: How many of those calls gave no usable number.
-        seconds: Wall-clock seconds spent in it.
+        failures: How many calls gave no usable number.
     """
 
     def __init__(self, function: RewardFunction) -> None:
         self._function = function
         self._errors: dict[tuple[str, str], RewardError] = {}
-        self.calls = 0
         self.failures = 0
-        self.seconds = 0.0
 
     def __call__(self, params: Sequence[Params]) -> tuple[list[float], list[int]]:
         """Rewards for a batch of params, and the indices of the calls that failed."""
         rewards: list[float] = []
         failed: list[int] = []
         function = self._function
-        began = time.perf_counter()
         for index, one in enumerate(params):
             try:
                 result = function(one)
@@ -165,8 +159,6 @@ class RewardRunner:
                 failed.append(index)
                 reward = 0.0
             rewards.append(reward)
-        self.seconds += time.perf_counter() - began
-        self.calls += len(params)
         self.failures += len(failed)
         return rewards, failed
 

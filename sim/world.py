@@ -186,13 +186,8 @@ class World:
         return self._reward.take_errors()
 
     @property
-    def reward_calls(self) -> int:
-        """How often the reward function was called."""
-        return self._reward.calls
-
-    @property
     def reward_failures(self) -> int:
-        """How many of those calls gave no usable number."""
+        """How many calls of the reward function gave no usable number."""
         return self._reward.failures
 
     def state(self) -> dict[str, Any]:
