@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
 import sys
 from pathlib import Path
@@ -32,8 +31,6 @@ def skip_torch_in_worker() -> None:
     """
     if is_ray_worker() and "torch" not in sys.modules:
         os.environ[NO_TORCH] = "1"
-        # RLlib warns of the switch in every module that asks for torch.
-        logging.getLogger("ray.rllib.utils.framework").setLevel(logging.ERROR)
 
 
 def is_ray_worker() -> bool:
