@@ -12,7 +12,8 @@ from typing import Any
 from hairpin.address import check_address
 from hairpin.job import Job
 from hairpin.places import storage_url
-from sim.reward import load_reward, reward_path
+from sim.reward import reward_path
+from sim.reward_process import check_reward
 from sim.track import Track
 from storage import Run, Store, open_store
 
@@ -61,8 +62,8 @@ def prepare(job: Job) -> Prepared:
 
 def check_world(job: Job) -> None:
     """Raises `UserError` unless the job's reward function, track and Ray address are usable."""
-    load_reward(job.reward)
-    Track.load(job.track)
+    track = Track.load(job.track)
+    check_reward(job.reward, track, timeout_s=job.reward_timeout_s, memory_mb=job.reward_memory_mb)
     check_address(job.address)
 
 

@@ -19,6 +19,8 @@ from learner.events import (
     FirstLap,
     IterationDone,
     RewardFailed,
+    RewardPrinted,
+    RewardSlow,
     Started,
     WorkerLost,
 )
@@ -151,6 +153,14 @@ def event_line(event: Event, progress: Progress) -> str:
         return (
             f"{at}the reward function failed: {error.message}; that step counts 0{trace}\n"
             f"params: {error.params_json}"
+        )
+    if isinstance(event, RewardPrinted):
+        more = [f"({event.dropped:,} more lines)"] if event.dropped else []
+        return "\n".join(f"reward {event.worker}: {line}" for line in [*event.lines, *more])
+    if isinstance(event, RewardSlow):
+        return (
+            f"{at}the reward function takes {percent(event.share)} of the time of driving: "
+            f"{1e6 * event.mean_s:,.0f} us a call, {1e3 * event.longest_s:,.1f} ms at most"
         )
     if isinstance(event, WorkerLost):
         return f"{at}worker {event.worker} died and is started again; {event.left} drive on"

@@ -117,6 +117,44 @@ class RewardFailed:
 
 
 @dataclass(frozen=True)
+class RewardPrinted:
+    """The reward function printed something.
+
+    Attributes:
+        steps: Environment steps so far.
+        seconds: Since the run was begun.
+        worker: The worker whose cars it was called for, from 1.
+        lines: What it printed, as much as a log can bear.
+        dropped: How many lines more it printed.
+    """
+
+    steps: int
+    seconds: float
+    worker: int
+    lines: list[str]
+    dropped: int
+
+
+@dataclass(frozen=True)
+class RewardSlow:
+    """The reward function takes much of the time of driving; told once.
+
+    Attributes:
+        steps: Environment steps so far.
+        seconds: Since the run was begun.
+        share: Its calls' part of the time that the workers drove, 0 to 1.
+        mean_s: A call takes so long on average, seconds.
+        longest_s: The longest call, seconds.
+    """
+
+    steps: int
+    seconds: float
+    share: float
+    mean_s: float
+    longest_s: float
+
+
+@dataclass(frozen=True)
 class WorkerLost:
     """A worker died. Ray starts it again; the others go on meanwhile.
 
@@ -146,7 +184,17 @@ class FirstLap:
     seconds: float
 
 
-Event = Started | IterationDone | Evaluated | CheckpointSaved | RewardFailed | WorkerLost | FirstLap
+Event = (
+    Started
+    | IterationDone
+    | Evaluated
+    | CheckpointSaved
+    | RewardFailed
+    | RewardPrinted
+    | RewardSlow
+    | WorkerLost
+    | FirstLap
+)
 
 
 @dataclass(frozen=True)

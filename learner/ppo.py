@@ -29,6 +29,7 @@ from learner.config import SAMPLE_TIMEOUT_S, HairpinPPOConfig
 from rollout_workers.env_runner import RolloutWorker
 from rollout_workers.fragment import Fragment, WorkerFailure, joined
 from sim.errors import UserError
+from sim.reward import RewardUse
 
 # What the learner reports, beside what RLlib counts.
 LOSSES = (
@@ -55,6 +56,8 @@ class Iteration:
         losses: What the learner reports.
         episodes: Episodes that ended (`sim.episode.Episode`).
         reward_errors: Failures of the reward function (`sim.reward.RewardError`).
+        prints: By worker, lines that the reward function printed, and how many were dropped.
+        reward_use: What the calls of the reward function took, over all workers.
         lost_workers: Indices of workers that died in it.
     """
 
@@ -63,6 +66,8 @@ class Iteration:
     losses: dict[str, float] = field(default_factory=dict)
     episodes: list[Any] = field(default_factory=list)
     reward_errors: list[Any] = field(default_factory=list)
+    prints: dict[int, tuple[list[str], int]] = field(default_factory=dict)
+    reward_use: RewardUse = field(default_factory=RewardUse)
     lost_workers: list[int] = field(default_factory=list)
 
 
@@ -230,6 +235,10 @@ class HairpinPPO(PPO):
             iteration.seconds[phase] = sum(f.seconds[phase] for f in fragments) / len(fragments)
         iteration.episodes = [episode for f in fragments for episode in f.episodes]
         iteration.reward_errors = [error for f in fragments for error in f.reward_errors]
+        for fragment in fragments:
+            iteration.reward_use.add(fragment.reward_use)
+            if fragment.prints or fragment.prints_dropped:
+                iteration.prints[fragment.worker] = (fragment.prints, fragment.prints_dropped)
         self.steps += iteration.steps
         self.metrics.log_value(
             (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED), iteration.steps, reduce="sum"

@@ -16,6 +16,8 @@ from learner.events import (
     IterationDone,
     Result,
     RewardFailed,
+    RewardPrinted,
+    RewardSlow,
     Started,
     WorkerLost,
 )
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from storage import Run
 
 MAX_REWARD_FAILURES = 0.01  # of an iteration's steps
+SLOW_REWARD = 0.3  # of the workers' driving time: worth a word
 ALL_WORKERS_DOWN_S = 120.0  # how long to wait for the first to come back
 DOWN_POLL_S = 0.5
 
@@ -116,6 +119,7 @@ class Session:
         self._schedule = EvaluationSchedule(settings.evaluate.every_s)
         self._saved_at = 0.0
         self._seen_errors: set[tuple[str, str]] = set()
+        self._said_slow = False
 
     @property
     def seconds(self) -> float:
@@ -173,7 +177,27 @@ class Session:
         if self.progress.laps:
             self._note_first_lap()
         self._emit(done)
+        self._tell_of_reward()
         return done
+
+    def _tell_of_reward(self) -> None:
+        """Passes on what the reward function printed, and says once if it is slow."""
+        last = self.algorithm.last
+        for worker, (lines, dropped) in last.prints.items():
+            self._emit(RewardPrinted(self.algorithm.steps, self.seconds, worker, lines, dropped))
+        use = last.reward_use
+        driven_s = last.seconds["sampling"] * self.settings.workers
+        if use.seconds > SLOW_REWARD * driven_s and not self._said_slow:
+            self._said_slow = True
+            self._emit(
+                RewardSlow(
+                    steps=self.algorithm.steps,
+                    seconds=self.seconds,
+                    share=min(1.0, use.seconds / driven_s),
+                    mean_s=use.seconds / use.calls,
+                    longest_s=use.longest_s,
+                )
+            )
 
     def _note_first_lap(self) -> None:
         """A lap is a lap, whether exploring or in a greedy evaluation."""

@@ -214,6 +214,7 @@ class RolloutWorker(EnvRunner):
             float(self.config.gamma),
             float(self.config.lambda_),
         )
+        prints, prints_dropped = world.take_reward_prints()
         seconds = {phase: world.seconds[phase] - phases_before[phase] for phase in PHASES}
         seconds["inference"] = inference_s
         seconds["other"] = time.perf_counter() - began - sum(seconds.values())
@@ -227,6 +228,9 @@ class RolloutWorker(EnvRunner):
             weights_version=self.weights_version,
             episodes=episodes,
             reward_errors=world.take_reward_errors(),
+            prints=prints,
+            prints_dropped=prints_dropped,
+            reward_use=world.take_reward_use(),
             seconds=seconds,
         )
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.reward import RewardUse
+
 
 @dataclass
 class Fragment:
@@ -24,6 +26,9 @@ class Fragment:
         weights_version: Which weights the actions were drawn with.
         episodes: Episodes that ended in this fragment (`sim.episode.Episode`).
         reward_errors: What the user's reward function did wrong (`sim.reward.RewardError`).
+        prints: Lines that the reward function printed.
+        prints_dropped: How many more it printed, which were too many to keep.
+        reward_use: What its calls took (`sim.reward.RewardUse`).
         seconds: Time spent, by phase: physics, camera, reward, inference, other.
     """
 
@@ -36,6 +41,9 @@ class Fragment:
     weights_version: int = 0
     episodes: list[Any] = field(default_factory=list)
     reward_errors: list[Any] = field(default_factory=list)
+    prints: list[str] = field(default_factory=list)
+    prints_dropped: int = 0
+    reward_use: RewardUse = field(default_factory=RewardUse)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:

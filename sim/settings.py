@@ -92,6 +92,17 @@ class WorldSettings(Settings):
         default="centre_line",
         description="The path of a file with reward_function(params), or the name of one of ours.",
     )
+    reward_timeout_s: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=60.0,
+        description="A call of the reward function is ended after so long, s; its step counts 0.",
+    )
+    reward_memory_mb: int = Field(
+        default=4096,
+        ge=256,
+        description="Address space of a process that runs the reward function, MB.",
+    )
     camera: Literal["fast", "deepracer"] = Field(
         default="fast", description="Observation: fast is 80x60 gray, deepracer is 160x120 gray."
     )

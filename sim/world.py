@@ -15,9 +15,9 @@ from sim.car import CAR
 from sim.episode import Episode
 from sim.geometry import Geometry
 from sim.ground import Ground
-from sim.params import ParamsBuilder
 from sim.physics import Physics
-from sim.reward import RewardError, RewardRunner, load_reward
+from sim.reward import RewardError, RewardUse
+from sim.reward_process import RewardProcess
 from sim.rules import TERMINAL, Referee, Status
 from sim.settings import WorldSettings
 from sim.track import Track
@@ -59,6 +59,7 @@ class World:
         num_cars: How many cars drive in it at once.
         seed: Turns the round robin of the starts by so many places, so that the worlds of several
             workers do not all drive the same stretch. Nothing in a world is random.
+        reward: What calls the reward function, instead of `RewardProcess`; made like one.
 
     Attributes:
         obs: (n, H, W) uint8, the current observations.
@@ -66,20 +67,36 @@ class World:
         actions: The action space.
         commands: (n, 2) the last steering angles (degrees) and speeds (m/s); 0 after a start.
         rewards: (n,) float32, the last rewards; 0 after a start.
-        seconds: Wall-clock seconds spent since the start in physics, camera and reward (rules and
-            params included).
+        seconds: Wall-clock seconds spent since the start in physics, camera and reward (with the
+            rules). The rewards are computed while the cameras render; of that, only the time that
+            is waited for them afterwards counts here.
 
     Raises:
         UserError: The track, the reward function or the settings are not usable.
     """
 
-    def __init__(self, settings: WorldSettings, *, num_cars: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        settings: WorldSettings,
+        *,
+        num_cars: int,
+        seed: int = 0,
+        reward: type[RewardProcess] | None = None,
+    ) -> None:
         self.settings = settings
         self.num_cars = num_cars
         self.actions = make_actions(settings.actions)
         self.track = Track.load(settings.track)
         self._reverse_track = Track(self.track.name, _route_of(self.track), reverse=True)
         self._tracks = (self.track, self._reverse_track)
+        # Its process imports the user's file while the rest is built.
+        self._reward = (reward or RewardProcess)(
+            settings.reward,
+            self._tracks,
+            num_cars,
+            timeout_s=settings.reward_timeout_s,
+            memory_mb=settings.reward_memory_mb,
+        )
         self.physics = Physics(
             num_cars,
             physics_hz=settings.physics_hz,
@@ -94,8 +111,6 @@ class World:
             num_cars,
             max(1, round(settings.episode_s * settings.control_hz)),
         )
-        self._reward = RewardRunner(load_reward(settings.reward))
-        self._params = ParamsBuilder(*self._tracks)
         self._next_start = (settings.start_offset + seed * settings.round_robin) % 1.0
         self._next_reverse = settings.direction == "reversed"
         spec = CAMERAS[settings.camera]
@@ -108,6 +123,7 @@ class World:
         self._steps = 0
         self.seconds = {"physics": 0.0, "camera": 0.0, "reward": 0.0}
         self.restart(np.arange(num_cars))
+        self._reward.wait()
 
     def advance(self, actions: NDArray[Any]) -> Step:
         """Drives one control step and leaves the cars that ended where they are.
@@ -123,19 +139,20 @@ class World:
             self.physics.origin, self.physics.quaternion, self.physics.velocity
         )
         self._steps += 1
-        sim_time = np.full(self.num_cars, self._steps / self.settings.control_hz)
-        params = self._params.build(readings, self.referee.memory, commands, sim_time)
-        rewards, failed = self._reward(params)
-        self.commands[:], self.rewards = commands, np.asarray(rewards, np.float32)
-        for car in failed:
-            self._reward_failures[car] += 1
-        self._returns += rewards
+        self._reward.send(
+            readings, self.referee.memory, commands, self._steps / self.settings.control_hz
+        )
         judged = time.perf_counter()
         self._render(None)
         rendered = time.perf_counter()
+        rewards, failed = self._reward.receive()
+        self.commands[:], self.rewards = commands, rewards.astype(np.float32)
+        self._reward_failures[failed] += 1
+        self._returns += rewards
+        rewarded = time.perf_counter()
         self.seconds["physics"] += driven - began
-        self.seconds["reward"] += judged - driven
         self.seconds["camera"] += rendered - judged
+        self.seconds["reward"] += judged - driven + rewarded - rendered
 
         status = readings["status"]
         ended = np.flatnonzero(status)
@@ -185,10 +202,13 @@ class World:
         """The reward function's failures since the last call, one record for each distinct one."""
         return self._reward.take_errors()
 
-    @property
-    def reward_failures(self) -> int:
-        """How many calls of the reward function gave no usable number."""
-        return self._reward.failures
+    def take_reward_prints(self) -> tuple[list[str], int]:
+        """Lines that the reward function printed since the last call; how many were dropped."""
+        return self._reward.take_prints()
+
+    def take_reward_use(self) -> RewardUse:
+        """What calling the reward function took since the last call of this method."""
+        return self._reward.take_use()
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to go on, JSON-able; episodes under way are not part of it."""
@@ -201,8 +221,9 @@ class World:
         self.restart(np.arange(self.num_cars))
 
     def close(self) -> None:
-        """Frees the physics engine."""
+        """Frees the physics engine and ends the reward process."""
         self.physics.close()
+        self._reward.close()
 
     def _place(self, car: int, start: float, reverse: bool) -> None:
         track = self._tracks[reverse]

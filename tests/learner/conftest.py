@@ -13,7 +13,7 @@ import ray
 from learner.settings import EvaluateSettings, PPOSettings, StopSettings, TrainSettings
 from rollout_workers.network import Conv, NetworkSpec
 from sim.episode import Episode
-from sim.reward import RewardError
+from sim.reward import RewardError, RewardUse
 
 # Workers have no import path to this file; its classes travel whole.
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -76,6 +76,12 @@ class ToyWorld:
     def take_reward_errors(self):
         errors, self.errors = self.errors, []
         return errors
+
+    def take_reward_prints(self):
+        return [], 0
+
+    def take_reward_use(self):
+        return RewardUse()
 
     def state(self):
         return {

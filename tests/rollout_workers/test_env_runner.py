@@ -14,6 +14,7 @@ from rollout_workers.env_runner import RolloutWorker
 from rollout_workers.fragment import Fragment, WorkerFailure, joined
 from rollout_workers.network import NETWORKS
 from sim.errors import UserError
+from sim.reward import RewardUse
 
 CARS, STEPS = 3, 24
 GAMMA, LAMBDA = 0.9, 0.8
@@ -52,6 +53,12 @@ class ScriptedWorld:
 
     def take_reward_errors(self):
         return []
+
+    def take_reward_prints(self):
+        return [f"time {self.time}"], 3
+
+    def take_reward_use(self):
+        return RewardUse(calls=self.time, seconds=0.5, longest_s=0.1)
 
     def state(self):
         return {"time": self.time}

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from sim.errors import UserError
-from sim.reward import RewardRunner, load_reward, reward_names
+from sim.reward import read_reward, reward_names
+from sim.reward_runner import MAX_DISTINCT, RewardFunction, RewardRunner, load_reward
+
+
+def load(spec: str) -> RewardFunction:
+    path, source = read_reward(spec)
+    return load_reward(str(path), source)
 
 
 @pytest.mark.parametrize(
@@ -28,56 +34,80 @@ def test_a_bad_file_is_one_clear_error(tmp_path: Path, source: str, words: list[
     path = tmp_path / "reward.py"
     path.write_text(source)
     with pytest.raises(UserError) as caught:
-        load_reward(str(path))
+        load(str(path))
     for word in [*words, str(path)]:
         assert word in str(caught.value)
 
 
 def test_missing_and_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot read"):
-        load_reward(str(tmp_path / "none.py"))
+        load(str(tmp_path / "none.py"))
     with pytest.raises(UserError, match="cannot read"):
-        load_reward(f"{tmp_path}/")
+        load(f"{tmp_path}/")
     binary = tmp_path / "binary.py"
     binary.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(UserError, match="UTF-8"):
-        load_reward(str(binary))
+        load(str(binary))
 
 
 def test_an_unknown_name_gets_the_nearest_one() -> None:
     with pytest.raises(UserError, match="Did you mean 'centre_line'"):
-        load_reward("center_line")
+        load("center_line")
 
 
 def test_module_state_lives_on_and_is_not_shared(tmp_path: Path) -> None:
     path = tmp_path / "reward.py"
     path.write_text("n = 0\ndef reward_function(p):\n    global n\n    n += 1\n    return n\n")
-    one, other = load_reward(str(path)), load_reward(str(path))
+    one, other = load(str(path)), load(str(path))
     assert [one({}), one({}), other({})] == [1, 2, 1]
 
 
 @pytest.mark.parametrize("name", reward_names())
 def test_ours_load_and_pay_more_near_the_centre(name: str) -> None:
-    function = load_reward(name)
+    function = load(name)
     near = function({"distance_from_center": 0.0, "track_width": 0.8})
     far = function({"distance_from_center": 0.5, "track_width": 0.8})
     assert near > far > 0.0
+
+
+def run(runner: RewardRunner, *params: dict) -> list[tuple[float, int]]:
+    return [runner(one) for one in params]
 
 
 def test_the_runner_accepts_all_that_float_does() -> None:
     import numpy as np
 
     values = iter([1, True, np.float32(0.5), 1e5, -3.0])
-    rewards, failed = RewardRunner(lambda params: next(values))([{}] * 5)
-    assert rewards == [1.0, 1.0, 0.5, 1e5, -3.0]
-    assert failed == []
+    answers = run(RewardRunner(lambda params: next(values)), *[{}] * 5)
+    assert answers == [(1.0, 0), (1.0, 0), (0.5, 0), (1e5, 0), (-3.0, 0)]
 
 
-def test_one_record_a_distinct_failure_with_its_count() -> None:
+def test_one_record_a_distinct_failure() -> None:
     runner = RewardRunner(lambda params: params["nope"])
-    rewards, failed = runner([{"x": math.pi}, {"x": 2.0}])
-    assert (rewards, failed) == ([0.0, 0.0], [0, 1])
-    (error,) = runner.take_errors()
-    assert (error.kind, error.count) == ("KeyError", 2)
+    assert run(runner, {"x": math.pi}, {"x": 2.0}) == [(0.0, 1), (0.0, 1)]
+    (error,) = runner.records
+    assert error.kind == "KeyError"
     assert '"x": 3.14' in error.params_json
-    assert runner.failures == 2
+
+
+def test_a_message_that_always_differs_is_one_failure() -> None:
+    def complain(params: dict) -> float:
+        raise ValueError(f"no good: {params}")
+
+    runner = RewardRunner(complain)
+    assert {code for _, code in run(runner, *[{"n": n} for n in range(100)])} == {1}
+
+
+def test_failures_told_apart_are_bounded() -> None:
+    lines = "\n".join(f"    if n == {n}: raise ValueError" for n in range(2 * MAX_DISTINCT))
+    source = f"def reward_function(params):\n    n = params['n']\n{lines}\n"
+    runner = RewardRunner(load_reward("many.py", source))
+    codes = [code for _, code in run(runner, *[{"n": n} for n in range(2 * MAX_DISTINCT)])]
+    assert max(codes) == len(runner.records) == MAX_DISTINCT
+
+
+def test_leaving_python_is_a_failure_like_any_other() -> None:
+    source = "import sys\ndef reward_function(params):\n    sys.exit(3)\n"
+    runner = RewardRunner(load_reward("leave.py", source))
+    assert run(runner, {}) == [(0.0, 1)]
+    assert runner.records[0].kind == "SystemExit"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hairpin.bench.inline_reward import InlineReward
 from sim.rules import Status
 from sim.settings import WorldSettings
 from sim.trial import run_trials, start_points
@@ -101,7 +102,9 @@ def seeing(tmp_path: Path) -> str:
 
 
 def test_params_have_every_key_with_its_type(params_of: list[dict], tmp_path: Path) -> None:
-    world = World(WorldSettings(track="oval", reward=seeing(tmp_path)), num_cars=2)
+    world = World(
+        WorldSettings(track="oval", reward=seeing(tmp_path)), num_cars=2, reward=InlineReward
+    )
     world.step(np.array([0, STRAIGHT_FAST]))
     world.step(np.array([0, STRAIGHT_FAST]))
     for params in params_of:
@@ -135,7 +138,9 @@ def test_what_a_reward_changes_does_not_reach_the_next_step(tmp_path: Path) -> N
 def test_progress_starts_with_the_nose_ahead_of_the_start(
     params_of: list[dict], tmp_path: Path
 ) -> None:
-    world = World(WorldSettings(track="oval", reward=seeing(tmp_path)), num_cars=1)
+    world = World(
+        WorldSettings(track="oval", reward=seeing(tmp_path)), num_cars=1, reward=InlineReward
+    )
     world.step(np.array([STRAIGHT_SLOW]))
     first = params_of[0]
     nose = 100.0 * 0.14 / world.track.length_m
@@ -170,7 +175,9 @@ def test_a_driver_laps_and_its_time_is_interpolated(track: str, direction: str) 
 
 
 def test_off_track_is_all_four_wheels_out(params_of: list[dict], tmp_path: Path) -> None:
-    world = World(WorldSettings(track="oval", reward=seeing(tmp_path)), num_cars=1)
+    world = World(
+        WorldSettings(track="oval", reward=seeing(tmp_path)), num_cars=1, reward=InlineReward
+    )
     ends = []
     while not ends:
         ends = world.step(np.array([9])).episodes  # hard left, off the inside
@@ -280,7 +287,7 @@ def test_a_reward_that_fails_counts_as_nothing_and_is_told_once(tmp_path: Path) 
     assert "speeed" in errors["KeyError"].traceback
     assert "line 6" in errors["KeyError"].message
     assert '"track_length"' in errors["KeyError"].params_json
-    assert world.reward_failures == 7
+    assert sum(error.count for error in errors.values()) == 7
     assert world.take_reward_errors() == []
     world.close()
 

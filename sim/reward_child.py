@@ -1,0 +1,167 @@
+"""The reward process: runs the user's reward function, and nothing else, for `sim.reward_process`.
+
+Started as a script by its path, without site packages and environment. It reads a JSON setup,
+builds its walls, imports the user's file, answers whether that worked, and then serves requests:
+
+``B first count``
+    Rewards for `count` cars from `first`, whose inputs lie in the shared memory; so do the answers.
+``C length``
+    One call with the JSON params of that length.
+
+Every answer is a length and so many bytes of JSON: nothing at all in the usual case.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+REQUEST = struct.Struct("<cqq")
+LENGTH = struct.Struct("<q")
+# The head of the shared memory: the car whose call runs, when the call began (monotonic seconds; 0:
+# none runs), calls so far, seconds in them, and the longest.
+HEAD = struct.Struct("<qdqdd")
+BATCH, CALL = b"B", b"C"
+
+
+def main() -> None:
+    """Serves until the parent closes its end of the pipe."""
+    requests, answers, memory_fd, size = (int(word) for word in sys.argv[1:5])
+    with open(requests, "rb") as reading, open(answers, "wb", buffering=0) as writing:
+        memory = mmap.mmap(memory_fd, size)
+        os.close(memory_fd)
+        setup = json.loads(_read(reading, LENGTH.unpack(_read(reading, LENGTH.size))[0]))
+        # Before the walls go up, because they close the folder of these modules.
+        sys.path[:] = setup["path"]
+        from sim.errors import UserError
+        from sim.params import INPUT_FORMAT, build_params
+        from sim.prints import PrintCollector
+        from sim.reward_runner import RewardRunner, load_reward
+        from sim.sandbox import confine
+
+        prints = PrintCollector()
+        sys.stdout = sys.stderr = prints
+        walls = confine(setup["folder"], memory_mb=setup["memory_mb"])
+        # The folder of these modules is closed now; the user's imports need not look there.
+        sys.path[:] = [entry for entry in sys.path if _can_list(entry)]
+        try:
+            runner = RewardRunner(load_reward(setup["file"], setup["source"]))
+        except UserError as error:
+            said = {"what": error.what, "where": error.where, "fix": error.fix}
+            _answer(writing, {"error": said, **_printed(prints)})
+            return
+        _answer(writing, {"walls": walls, **_printed(prints)})
+        builder = (build_params, struct.Struct(INPUT_FORMAT))
+        _serve(reading, writing, memory, runner, prints, setup, builder)
+
+
+def _serve(
+    reading: BinaryIO,
+    writing: Any,
+    memory: mmap.mmap,
+    runner: Any,
+    prints: Any,
+    setup: dict[str, Any],
+    builder: tuple[Callable[..., dict[str, Any]], struct.Struct],
+) -> None:
+    waypoints = [[(x, y) for x, y in way] for way in setup["waypoints"]]
+    length_m, capacity = setup["length_m"], setup["capacity"]
+    build_params, row = builder
+    answer = struct.Struct("<dq")
+    first_answer = HEAD.size + capacity * row.size
+    calls, seconds, longest = 0, 0.0, 0.0
+    clock, head = time.monotonic, HEAD.pack_into
+    known = 0
+    while True:
+        request = reading.read(REQUEST.size)
+        if len(request) < REQUEST.size:
+            return
+        kind, first, count = REQUEST.unpack(request)
+        if kind == CALL:
+            params = _from_json(_read(reading, first))
+            began = clock()
+            head(memory, 0, 0, began, calls, seconds, longest)
+            value, code = runner(params)
+            took = clock() - began
+            head(memory, 0, 0, 0.0, calls, seconds, longest)
+            _answer(
+                writing,
+                {
+                    "value": value,
+                    "code": code,
+                    "type": type(runner.result).__name__,
+                    "seconds": took,
+                    "records": [vars(record) for record in runner.records[known:]],
+                    **_printed(prints),
+                },
+            )
+            known = len(runner.records)
+            continue
+        for car in range(first, first + count):
+            params = build_params(
+                row.unpack_from(memory, HEAD.size + car * row.size), waypoints, length_m
+            )
+            began = clock()
+            head(memory, 0, car, began, calls, seconds, longest)
+            result = runner(params)
+            took = clock() - began
+            answer.pack_into(memory, first_answer + car * answer.size, *result)
+            calls += 1
+            seconds += took
+            longest = max(longest, took)
+        head(memory, 0, first + count, 0.0, calls, seconds, longest)
+        if len(runner.records) > known or prints.lines or prints.dropped:
+            records = [vars(record) for record in runner.records[known:]]
+            known = len(runner.records)
+            _answer(writing, {"records": records, **_printed(prints)})
+        else:
+            writing.write(_NOTHING)
+
+
+def _can_list(folder: str) -> bool:
+    try:
+        os.listdir(folder)
+    except OSError:
+        return folder.endswith(".zip")
+    return True
+
+
+def _from_json(data: bytes) -> dict[str, Any]:
+    """Params out of JSON, which has no tuples."""
+    params: dict[str, Any] = json.loads(data)
+    for key in ("waypoints", "objects_location"):
+        if key in params:
+            params[key] = [tuple(point) for point in params[key]]
+    return params
+
+
+def _printed(prints: Any) -> dict[str, Any]:
+    lines, dropped = prints.take()
+    return {"lines": lines, "dropped": dropped}
+
+
+def _answer(writing: Any, content: dict[str, Any]) -> None:
+    data = json.dumps(content).encode()
+    left = memoryview(LENGTH.pack(len(data)) + data)
+    while left:
+        left = left[writing.write(left) :]
+
+
+def _read(reading: BinaryIO, length: int) -> bytes:
+    data = reading.read(length)
+    if len(data) < length:
+        os._exit(0)  # the parent is gone
+    return data
+
+
+_NOTHING = LENGTH.pack(0)
+
+if __name__ == "__main__":
+    main()
+    os._exit(0)  # whatever the user's code still has running

@@ -1,0 +1,494 @@
+"""A reward function in a process of its own, so that it can harm nothing but its rewards.
+
+The process gets the cars' numbers through shared memory and a wake-up through a pipe, works while
+the cameras render, and leaves the rewards in the same memory. It is a plain Python without NumPy,
+so it starts in tens of milliseconds; what it may touch, `sim.sandbox` says. A call that takes too
+long is ended by killing the process, also in the middle of C code. A new one goes on with the next
+car.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from mmap import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim import reward_child
+from sim.errors import UserError
+from sim.params import INPUTS, build_params
+from sim.reward import MAX_REWARD, RewardError, RewardUse, read_reward
+from sim.track import Track
+
+LOAD_LIMIT_S = 30.0  # for importing the file; SciPy takes seconds on a busy machine
+MAX_RESTARTS = 5  # so many without GOOD_CALLS between them, and it is given up
+GOOD_CALLS = 1000
+MAX_LINES = 200  # of prints kept until they are taken
+_MAX_ANSWER_BYTES = 8 << 20
+_DTYPES = {"d": "<f8", "q": "<i8", "?": "?"}
+_INPUT = np.dtype([(name, _DTYPES[code]) for name, code in INPUTS])
+_ANSWER = np.dtype([("reward", "<f8"), ("code", "<i8")])
+# One thread for what numerical libraries the user calls: each would claim address space.
+_ENVIRONMENT = {
+    "PATH": os.defpath,
+    "LANG": "C.UTF-8",
+    **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")},
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call gave.
+
+    Attributes:
+        value: The reward; None if there was none to be had.
+        type: The type's name of what was returned.
+        error: Why not, if so.
+        seconds: How long the call took.
+    """
+
+    value: float | None
+    type: str
+    error: RewardError | None
+    seconds: float
+
+
+class RewardProcess:
+    """The user's reward function, loaded in its own process.
+
+    Args:
+        spec: The path of a file, or the name of one of ours.
+        tracks: The track as driven along its rows, and against them.
+        num_cars: How many cars there are in a batch at most.
+        timeout_s: A call may take so long.
+        memory_mb: The process may have so much address space.
+
+    Attributes:
+        walls: What holds the process in, see `sim.sandbox.confine`.
+        restarts: How often it had to be started again.
+
+    Raises:
+        UserError: The file cannot be read, or not be imported, or has no `reward_function`.
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        tracks: Sequence[Track],
+        num_cars: int = 1,
+        *,
+        timeout_s: float = 1.0,
+        memory_mb: int = 4096,
+    ) -> None:
+        path, source = read_reward(spec)
+        self._file = str(path)
+        self._timeout_s = timeout_s
+        self._waypoints = [[(float(x), float(y)) for x, y in t.waypoints] for t in tracks]
+        self._length_m = tracks[0].length_m
+        size = reward_child.HEAD.size + num_cars * (_INPUT.itemsize + _ANSWER.itemsize)
+        self._memory_fd = _memory_file(size)
+        self._memory = mmap(self._memory_fd, size)
+        at = reward_child.HEAD.size
+        self._inputs = np.frombuffer(self._memory, _INPUT, num_cars, at)
+        self._answers = np.frombuffer(self._memory, _ANSWER, num_cars, at + self._inputs.nbytes)
+        self._setup = json.dumps(
+            {
+                "path": [entry for entry in sys.path if entry],
+                "file": self._file,
+                "source": source,
+                "memory_mb": memory_mb,
+                "waypoints": self._waypoints,
+                "length_m": self._length_m,
+                "capacity": num_cars,
+            }
+        )
+        self._errors: list[RewardError] = []
+        self._code_of_kind: dict[str, int] = {}
+        self._codes: list[int] = []  # of the running process: its failures' numbers in `_errors`
+        self._lines: list[str] = []
+        self._dropped = 0
+        self._use = RewardUse()
+        self._calls_seen, self._seconds_seen = 0, 0.0
+        self._deaths, self._good_calls = 0, 0
+        self._given_up: int | None = None  # the code of the failure it was given up for
+        self.restarts = 0
+        self.walls: list[str] = []
+        self._child: _Child | None = None
+        self._finalizer = weakref.finalize(self, os.close, self._memory_fd)
+        self._start()
+
+    def wait(self) -> None:
+        """Waits until the file is imported; raises `UserError` if that fails."""
+        if self._child is None or self._child.loaded:
+            return
+        try:
+            answer = self._child.answer(LOAD_LIMIT_S)
+        except _Gone as gone:
+            self._end_child()
+            what = (
+                f"it did not come to its end within {LOAD_LIMIT_S:g} s"
+                if gone.too_slow
+                else f"the process ended: {gone}"
+            )
+            raise UserError(
+                f"the file cannot be imported: {what}",
+                where=self._file,
+                fix="Leave out what it does outside of reward_function.",
+            ) from None
+        self._note(answer)
+        if "error" in answer:
+            self._end_child()
+            said = answer["error"]
+            raise UserError(str(said["what"]), where=str(said["where"]), fix=str(said["fix"]))
+        self.walls = [str(wall) for wall in answer.get("walls", [])]
+        self._child.loaded = True
+
+    def send(
+        self,
+        readings: NDArray[np.void],
+        memory: NDArray[np.void],
+        commands: NDArray[np.float64],
+        time_s: float,
+    ) -> None:
+        """Begins to compute the rewards of all cars; `receive` waits for them.
+
+        Args:
+            readings: (n,) of `sim.rules.READINGS`.
+            memory: (n,) of `sim.rules.MEMORY`.
+            commands: (n, 2) steering degrees (left positive) and commanded speeds, m/s.
+            time_s: Simulated time since the world began, seconds.
+        """
+        inputs = self._inputs
+        for name in _FROM_READINGS:
+            inputs[name] = readings[name]
+        inputs["steps"] = memory["steps"]
+        inputs["reverse"] = memory["reverse"]
+        inputs["steering_angle"] = commands[:, 0]
+        inputs["speed"] = commands[:, 1]
+        inputs["sim_time"] = time_s
+        self._request(0)
+
+    def receive(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The rewards of the cars that were sent, 0 where a call failed.
+
+        Returns:
+            (n,) float64 rewards, and the indices of the cars whose call failed.
+        """
+        answers, count = self._answers, len(self._answers)
+        first = 0
+        while self._given_up is None:
+            assert self._child is not None
+            try:
+                self._note(self._child.answer(self._timeout_s, self._head))
+                answers["code"][first:] = self._ours(answers["code"][first:])
+                break
+            except _Gone as gone:
+                car = self._running_car(first)
+                answers["code"][first:car] = self._ours(answers["code"][first:car])
+                params = build_params(self._inputs[car].tolist(), self._waypoints, self._length_m)
+                answers[car] = (0.0, self._died(gone, params))
+                first = car + 1
+                if first == count:
+                    self._revive()
+                    break
+                self._request(first)
+        if self._given_up is not None:
+            answers["reward"][first:] = 0.0
+            answers["code"][first:] = self._given_up
+        codes = answers["code"]
+        failed = np.flatnonzero(codes)
+        for code in codes[failed].tolist():
+            self._errors[code - 1].count += 1
+        rewards = answers["reward"].copy()
+        if not np.all(np.abs(rewards) <= MAX_REWARD):  # only memory that the user wrote to is so
+            rewards = np.where(np.abs(rewards) <= MAX_REWARD, rewards, 0.0)
+        self._count_use(count - len(failed))
+        return rewards, failed
+
+    def call(self, params: dict[str, Any]) -> Outcome:
+        """Calls the function once with params of any kind that JSON can carry."""
+        if self._given_up is not None:
+            return Outcome(None, "", self._counted(self._given_up), 0.0)
+        self._revive()
+        assert self._child is not None
+        data = json.dumps(params).encode()
+        began = time.monotonic()
+        try:
+            self._child.send(reward_child.CALL, len(data), 0, data)
+            answer = self._child.answer(self._timeout_s, self._head)
+        except _Gone as gone:
+            code = self._died(gone, params)
+            return Outcome(None, "", self._counted(code), time.monotonic() - began)
+        self._note(answer)
+        self._good_calls += 1
+        code = int(self._ours(np.array([answer["code"]]))[0])
+        error = self._counted(code) if code else None
+        value = None if error else float(answer["value"])
+        return Outcome(value, str(answer["type"]), error, float(answer["seconds"]))
+
+    def take_errors(self) -> list[RewardError]:
+        """The failures since the last call of this method, one record for each distinct one."""
+        taken = [replace(error) for error in self._errors if error.count]
+        for error in self._errors:
+            error.count = 0
+        return taken
+
+    def take_prints(self) -> tuple[list[str], int]:
+        """What the function printed since the last call: lines, and how many more were dropped."""
+        taken = self._lines, self._dropped
+        self._lines, self._dropped = [], 0
+        return taken
+
+    def take_use(self) -> RewardUse:
+        """What the calls of batches took since the last call of this method."""
+        taken, self._use = self._use, RewardUse()
+        return taken
+
+    def close(self) -> None:
+        """Ends the process; the object is of no use afterwards."""
+        self._end_child()
+
+    def _start(self) -> None:
+        self._codes = []
+        self._calls_seen, self._seconds_seen = 0, 0.0
+        self._memory[: reward_child.HEAD.size] = bytes(reward_child.HEAD.size)
+        self._child = _Child(self._setup, self._memory_fd, len(self._memory))
+
+    def _revive(self) -> None:
+        """Makes sure that a process is there and loaded."""
+        if self._child is None and self._given_up is None:
+            self._start()
+            self.restarts += 1
+        self.wait()
+
+    def _request(self, first: int) -> None:
+        if self._given_up is not None:
+            return
+        self._revive()
+        assert self._child is not None
+        with contextlib.suppress(_Gone):  # `receive` meets it again
+            self._child.send(reward_child.BATCH, first, len(self._inputs) - first)
+
+    def _head(self) -> tuple[int, float]:
+        """The car whose call is running, and since when."""
+        car, began, *_ = reward_child.HEAD.unpack_from(self._memory)
+        return car, began
+
+    def _running_car(self, first: int) -> int:
+        car, _ = self._head()
+        return min(max(car, first), len(self._answers) - 1)
+
+    def _died(self, gone: _Gone, params: dict[str, Any]) -> int:
+        """Takes note of a process that ended or was ended; returns the failure's code."""
+        self._end_child()
+        if gone.too_slow:
+            kind = "too slow"
+            message = f"reward_function took longer than {self._timeout_s:g} s, and was ended"
+        else:
+            kind, message = "process ended", f"reward_function ended its process: {gone}"
+        code = self._code_of_kind.get(message)
+        if code is None:
+            self._errors.append(RewardError(kind, message, "", json.dumps(params, default=repr)))
+            code = self._code_of_kind[message] = len(self._errors)
+        self._deaths = 1 if self._good_calls >= GOOD_CALLS else self._deaths + 1
+        self._good_calls = 0
+        if self._deaths > MAX_RESTARTS:
+            self._given_up = code
+        return code
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
+    def _ours(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Codes of the running process as places, from 1, in `_errors`."""
+        table = np.array([0, *self._codes], np.int64)
+        return table[np.clip(codes, 0, len(table) - 1)]
+
+    def _counted(self, code: int) -> RewardError:
+        self._errors[code - 1].count += 1
+        return self._errors[code - 1]
+
+    def _note(self, answer: dict[str, Any]) -> None:
+        """Takes up what came with an answer: new kinds of failures, and prints."""
+        for record in answer.get("records", []):
+            self._codes.append(self._place_of(RewardError(**record)))
+        room = max(0, MAX_LINES - len(self._lines))
+        lines = answer.get("lines", [])
+        self._lines += lines[:room]
+        self._dropped += answer.get("dropped", 0) + len(lines[room:])
+
+    def _place_of(self, error: RewardError) -> int:
+        """A process that was started again meets the same failures again."""
+        for place, known in enumerate(self._errors, 1):
+            if (known.kind, known.traceback) == (error.kind, error.traceback):
+                return place
+        self._errors.append(error)
+        return len(self._errors)
+
+    def _count_use(self, good: int) -> None:
+        _, _, calls, seconds, longest = reward_child.HEAD.unpack_from(self._memory)
+        self._use.calls += max(0, calls - self._calls_seen)
+        self._use.seconds += max(0.0, seconds - self._seconds_seen)
+        self._use.longest_s = max(self._use.longest_s, longest)
+        self._calls_seen, self._seconds_seen = calls, seconds
+        self._good_calls += good
+
+
+_FROM_READINGS = tuple(
+    name
+    for name, _ in INPUTS
+    if name not in ("steps", "reverse", "steering_angle", "speed", "sim_time")
+)
+
+
+def check_reward(spec: str, track: Track, *, timeout_s: float = 1.0, memory_mb: int = 4096) -> None:
+    """Raises `UserError` unless the reward function can be imported and takes one argument."""
+    process = RewardProcess(spec, (track, track), timeout_s=timeout_s, memory_mb=memory_mb)
+    try:
+        process.wait()
+    finally:
+        process.close()
+
+
+class _Gone(Exception):
+    """The process ended, or was too slow and is to be ended."""
+
+    def __init__(self, message: str, *, too_slow: bool = False) -> None:
+        super().__init__(message)
+        self.too_slow = too_slow
+
+
+class _Child:
+    """One process, the pipes to it, and its folder."""
+
+    def __init__(self, setup: str, memory_fd: int, memory_size: int) -> None:
+        self.loaded = False
+        self.folder = tempfile.mkdtemp(prefix="hairpin-reward-")
+        requests, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        words = [str(number) for number in (requests, answers, memory_fd, memory_size)]
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-B", reward_child.__file__, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(requests, answers, memory_fd),
+                env=_ENVIRONMENT,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        finally:
+            os.close(requests)
+            os.close(answers)
+        self._poll = select.poll()
+        self._poll.register(self._answers, select.POLLIN)
+        self.close = weakref.finalize(
+            self, _end, self._process, (self._requests, self._answers), self.folder
+        )
+        content = json.dumps({**json.loads(setup), "folder": self.folder}).encode()
+        with contextlib.suppress(_Gone):  # the first answer tells
+            self._write(reward_child.LENGTH.pack(len(content)) + content)
+
+    def send(self, kind: bytes, first: int, count: int, data: bytes = b"") -> None:
+        """Sends a request."""
+        self._write(reward_child.REQUEST.pack(kind, first, count) + data)
+
+    def answer(self, limit_s: float, head: Any = None) -> dict[str, Any]:
+        """Waits for an answer; with `head`, each call may take `limit_s`, else all of it.
+
+        Raises:
+            _Gone: The process ended, answered nonsense, or is too slow.
+        """
+        waiting_since, wait_s = time.monotonic(), limit_s
+        while not self._poll.poll(math.ceil(wait_s * 1000.0)):
+            now = time.monotonic()
+            # A call that has not begun yet waits for a processor; it is not the user's fault, but
+            # must not last for ever.
+            began = (head()[1] or now) if head else waiting_since
+            if now - began >= limit_s or now - waiting_since > 100.0 * limit_s:
+                raise _Gone("too slow", too_slow=True)
+            wait_s = limit_s - (now - began)
+        (length,) = reward_child.LENGTH.unpack(self._read(reward_child.LENGTH.size))
+        if length == 0:
+            return _NOTHING
+        if not 0 < length <= _MAX_ANSWER_BYTES:
+            raise _Gone("it wrote where it has no business")
+        try:
+            answer = json.loads(self._read(length))
+        except ValueError:
+            raise _Gone("it wrote where it has no business") from None
+        if not isinstance(answer, dict):
+            raise _Gone("it wrote where it has no business")
+        return answer
+
+    def _write(self, data: bytes) -> None:
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(self._requests, left) :]
+        except OSError:
+            raise _Gone(self._end_of_process()) from None
+
+    def _read(self, length: int) -> bytes:
+        parts = []
+        while length:
+            part = os.read(self._answers, length)
+            if not part:
+                raise _Gone(self._end_of_process())
+            parts.append(part)
+            length -= len(part)
+        return b"".join(parts)
+
+    def _end_of_process(self) -> str:
+        try:
+            code = self._process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            return "it closed its pipes"
+        if code >= 0:
+            return f"exit code {code}"
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-code).name}"
+        return f"killed by signal {-code}"
+
+
+_NOTHING: dict[str, Any] = {}
+
+
+def _end(process: subprocess.Popen[bytes], pipes: tuple[int, int], folder: str) -> None:
+    """Kills a process with all that it started, and removes what was its own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in pipes:
+        os.close(pipe)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _memory_file(size: int) -> int:
+    """A nameless file of zeros to share."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("hairpin-reward")
+    else:
+        descriptor, name = tempfile.mkstemp(prefix="hairpin-reward-")
+        Path(name).unlink()
+    os.ftruncate(descriptor, size)
+    return descriptor
