@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "hairpin bench sim",
         "hairpin bench train --json",
+        "hairpin bench reward --reward reward.py",
         "hairpin bench learn --seeds 0,1,2",
         "hairpin bench learn --soak 10",
     )
@@ -72,6 +73,23 @@ def train(rounds: int, seconds: float, as_json: bool) -> None:
                 f"{result.ratio_rllib:.1f}x RLlib's PPO, "
                 f"{result.ratio_sb3:.1f}x Stable-Baselines3's PPO"
             )
+
+
+@bench.command()
+@click.option("--reward", metavar="FILE", help="A reward function. [default: the default job's]")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--seconds", type=float, default=3.0, show_default=True, help="Of each, a round.")
+@json_flag
+def reward(reward: str | None, rounds: int, seconds: float, as_json: bool) -> None:
+    """Training steps a second with the reward function in its own process, against without."""
+    with _Output(as_json) as output:
+        from hairpin.bench.reward_bench import PROCESS, run
+
+        result = run(reward=reward, rounds=rounds, seconds=seconds, report=output.note)
+        output.result(result)
+        if not as_json:
+            output.rates("steps/s", result.rates, PROCESS)
+            output.line(f"the process costs {1.0 - result.ratio:.1%} of the throughput")
 
 
 @bench.command()

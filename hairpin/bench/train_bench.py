@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +16,12 @@ from numpy.typing import NDArray
 from hairpin.bench.machine import describe, usable_cores
 from hairpin.bench.peers import peer
 from hairpin.bench.timing import Work, interleaved, median_ratio, warm_up
+from hairpin.bench.trainings import on_threads, ray_for, training
 from hairpin.job import Job
-from learner.cluster import Cluster
 from learner.config import build_config
 from learner.settings import TrainSettings
 from rollout_workers.network import NETWORKS
 from sim.actions import make_actions
-from sim.errors import UserError
 
 OURS, SAMPLING, RAW = "hairpin", "hairpin sampling only", "hairpin learner only"
 RLLIB, SB3 = "rllib PPO", "stable-baselines3 PPO"
@@ -78,7 +76,8 @@ def run(
     epochs = settings.ppo.epochs
     with contextlib.ExitStack() as stack:
         report("starting Ray and building the contestants")
-        stack.enter_context(_ray(settings))
+        # Twice the workers: RLlib's own idle beside ours while the others are measured.
+        stack.enter_context(ray_for(settings, workers=2 * settings.workers))
         algorithm = build_config(settings).build_algo()
         stack.callback(algorithm.stop)
         rllib, sb3 = RllibPeer(settings), Sb3Peer(settings)
@@ -88,10 +87,10 @@ def run(
         cores = len(usable_cores())
         works = {
             SAMPLING: _sampling(algorithm),
-            RAW: _on_threads(1, raw_learning(settings, precision)),
-            OURS: _on_threads(1, _training(algorithm)),
-            RLLIB: _on_threads(cores, rllib.iterate),
-            SB3: _on_threads(cores, sb3.iterate),
+            RAW: on_threads(1, raw_learning(settings, precision)),
+            OURS: on_threads(1, training(algorithm)),
+            RLLIB: on_threads(cores, rllib.iterate),
+            SB3: on_threads(cores, sb3.iterate),
         }
         report("warming up")
         warm_up(works.values())
@@ -169,37 +168,3 @@ def _sampling(algorithm: Any) -> Work:
         return sum(len(fragment) for fragment in fragments)
 
     return work
-
-
-def _training(algorithm: Any) -> Work:
-    def work() -> int:
-        algorithm.train()
-        return int(algorithm.last.steps)
-
-    return work
-
-
-def _on_threads(count: int, work: Work) -> Work:
-    # Torch has one setting for the process, and each contestant its own wish.
-    def with_threads() -> int:
-        torch.set_num_threads(count)
-        return work()
-
-    return with_threads
-
-
-@contextlib.contextmanager
-def _ray(settings: TrainSettings) -> Iterator[None]:
-    if settings.num_learners:
-        raise UserError("the benchmark measures a learner in the main process")
-    logging.getLogger("ray.rllib").setLevel(logging.CRITICAL)
-    batch = settings.workers * settings.cars_per_worker * settings.ppo.fragment_steps
-    rows, columns = NETWORKS[settings.network].input_shape
-    # Twice the workers: RLlib's own idle beside ours while the others are measured.
-    cluster = Cluster(None, cpus=2 * settings.workers, batch_bytes=batch * rows * columns)
-    cluster.start()
-    try:
-        cluster.wait()
-        yield
-    finally:
-        cluster.stop()

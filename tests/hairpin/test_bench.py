@@ -271,3 +271,12 @@ def test_a_real_training_is_watched() -> None:
     assert iterations[-1].record["steps"] >= 2000
     (rate_of_all,) = soak.rates_by_minute(iterations, iterations[0].time_s)
     assert rate_of_all == pytest.approx(learned.steps_per_s, rel=0.01)
+
+
+def test_the_reward_process_is_measured_against_the_workers_own() -> None:
+    from hairpin.bench import reward_bench
+
+    result = reward_bench.run(rounds=2, seconds=0.5)
+    assert set(result.rates) == {reward_bench.PROCESS, reward_bench.INLINE}
+    assert all(rate > 100.0 for rate in result.rates.values())
+    assert 0.2 < result.ratio < 5.0
