@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sim.errors import UserError
-from sim.reward import read_reward, reward_names
+from sim.reward import read_reward
 from sim.reward_runner import MAX_DISTINCT, RewardFunction, RewardRunner, load_reward
 
 
@@ -60,14 +60,6 @@ def test_module_state_lives_on_and_is_not_shared(tmp_path: Path) -> None:
     path.write_text("n = 0\ndef reward_function(p):\n    global n\n    n += 1\n    return n\n")
     one, other = load(str(path)), load(str(path))
     assert [one({}), one({}), other({})] == [1, 2, 1]
-
-
-@pytest.mark.parametrize("name", reward_names())
-def test_ours_load_and_pay_more_near_the_centre(name: str) -> None:
-    function = load(name)
-    near = function({"distance_from_center": 0.0, "track_width": 0.8})
-    far = function({"distance_from_center": 0.5, "track_width": 0.8})
-    assert near > far > 0.0
 
 
 def run(runner: RewardRunner, *params: dict) -> list[tuple[float, int]]:
