@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 
 from sim.racing_line import racing_line
 from sim.reward import reward_path
@@ -20,7 +21,7 @@ import numpy as np
 
 NEAR_M = {near}  # at this distance from the line, its part of the reward has fallen to 0.37
 
-TRACK = {track!r}
+TRACK = {track}
 WAYPOINTS = {count}
 # Some waypoints of that track, x and y in metres, by which it is recognised.
 LANDMARKS = {{{landmarks}}}
@@ -74,7 +75,7 @@ def baked_reward(track: Track) -> str:
     ]
     head = _HEAD.format(
         title=track.name,
-        track=track.name,
+        track=json.dumps(track.name),
         length=line.length_m,
         centre=track.length_m,
         lap=line.lap_time_s,

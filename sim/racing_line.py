@@ -179,7 +179,8 @@ def _root_cost(line: Array, closed: bool) -> Array:
     """
     first, second = _differences(line, closed)
     across: Array = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
-    return across / np.hypot(*first.T) ** 2.5
+    rooted: Array = across / np.hypot(*first.T) ** 2.5
+    return rooted
 
 
 def _derivative(line: Array, normal: Array, closed: bool) -> Array:

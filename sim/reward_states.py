@@ -90,13 +90,13 @@ class StateMaker:
         rows = np.concatenate([track.waypoints, track.inner, track.outer], axis=1)
         self.track = track
         self.tracks = (track, Track(track.name, rows, reverse=True))
-        self._geometries = [Geometry.of(way) for way in self.tracks]
+        self._forward, self._reverse = (Geometry.of(way) for way in self.tracks)
         self._waypoints = [[(float(x), float(y)) for x, y in w.waypoints] for w in self.tracks]
 
     def judge(self, poses: Sequence[Pose]) -> Judged:
         """What the referee says of cars, one a pose, in the form that `RewardProcess` takes."""
         count = len(poses)
-        referee = Referee(*self._geometries, CAR, count, max_steps=10**9)
+        referee = Referee(self._forward, self._reverse, CAR, count, 10**9)
         origin = np.zeros((count, 3))
         quaternion = np.zeros((count, 4))
         nose, heading = self._placed(poses)

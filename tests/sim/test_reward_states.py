@@ -77,7 +77,7 @@ def test_all_keys_have_the_types_of_the_contract(track: Track) -> None:
         key for key in params if key.startswith("objects_")
     }
     assert all(kinds[key] is float for key in set(kinds) - flags - lists)
-    assert len(params) == 29 and type(params["waypoints"][0]) is tuple
+    assert len(params) == 28 and type(params["waypoints"][0]) is tuple
 
 
 @pytest.mark.parametrize("spec", ["hairpin", "crossover", "dash", "bramble"])

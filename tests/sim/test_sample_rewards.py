@@ -72,7 +72,7 @@ def test_a_drive_is_paid(name: str) -> None:
     world = World(WorldSettings(track="oval", reward=name, direction="alternating"), num_cars=4)
     random = np.random.default_rng(1)
     rewards = [world.step(random.integers(0, 10, 4)).rewards.copy() for _ in range(60)]
-    assert world.reward_failures == 0
+    assert world.take_reward_errors() == []
     assert np.all(np.isfinite(rewards)) and np.min(rewards) > 0.0 and np.ptp(rewards) > 0.0
     world.close()
 
@@ -150,13 +150,14 @@ def test_the_racing_line_pays_on_the_line_at_its_speed(maker: StateMaker) -> Non
     from sim.racing_line import racing_line
 
     line = racing_line(maker.track)
-    paid = [
-        pay("racing_line", maker, Pose(float(s), float(o) + aside, speed_mps=speed))[0]
+    poses = [
+        Pose(float(s), float(o) + aside, speed_mps=speed)
         for s, o in list(zip(line.s_m, line.offset_m, strict=True))[::9]
         for aside, speed in ((0.0, 4.0), (0.0, 1.0), (-np.sign(o) * 0.2, 4.0))
     ]
+    paid = pay("racing_line", maker, *poses)
     fast, slow, aside = (np.array(paid[k::3]) for k in range(3))
-    assert np.all(fast > slow) and fast.mean() > 1.6
+    assert np.all(fast > slow) and fast.mean() > 1.5
     assert np.mean(fast > aside) > 0.9
     assert math.isfinite(sum(paid))
 
