@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sim.borders import Border, borders_of, search, to_edge
 from sim.track import Track
 
 Array = NDArray[np.float64]
@@ -26,30 +27,32 @@ class Geometry(NamedTuple):
     Attributes:
         points: (N, 2) centre rows as driven.
         s_m: (N,) arc length of each row.
-        half_left, half_right, widths: (S,) by arc length, `table_step_m` apart.
-        table_step_m: Spacing of those three.
         closed: Whether the lap closes.
+        inner, outer: The borders.
+        inner_is_left: Whether the inner one is on the driver's left.
+        caps: (0 or 2, 9) the lines that end an open road, as `sim.borders.Border.edges`.
     """
 
     points: Array
     s_m: Array
-    half_left: Array
-    half_right: Array
-    widths: Array
-    table_step_m: float
     closed: bool
+    inner: Border
+    outer: Border
+    inner_is_left: bool
+    caps: Array
 
     @classmethod
     def of(cls, track: Track) -> Geometry:
         """The geometry of a track."""
+        inner, outer, caps = borders_of(track)
         return cls(
             track.waypoints,
             track.s_of_waypoint,
-            track.half_left,
-            track.half_right,
-            track.widths,
-            track.table_step_m,
             track.closed,
+            inner,
+            outer,
+            track.inner_is_left,
+            caps,
         )
 
 
@@ -61,7 +64,7 @@ def project(
 
     Returns:
         The segment's index, the arc length (metres), and the signed distance (metres, left of the
-        driving direction positive).
+        driving direction positive). Where a closed lap ends it begins: the arc length is 0 there.
     """
     points, s_m = geometry.points, geometry.s_m
     last = points.shape[0] - 1
@@ -88,42 +91,60 @@ def project(
                 if squared < best:
                     best = squared
                     best_k = k
-                    best_s = s_m[k] + t * size
+                    # At a row it is the row's own number: which waypoint is next depends on it.
+                    best_s = s_m[k] + t * size if t < 1.0 else s_m[k + 1]
                     best_side = 1.0 if ux * ey - uy * ex >= 0.0 else -1.0
             gone += size
             if gone >= length:
                 break
             k += 1 if way == 0 else -1
+    if geometry.closed and best_s >= length:
+        best_k, best_s = 0, 0.0
     return best_k, best_s, best_side * math.sqrt(best)
 
 
 @njit(cache=True)
-def on_road(geometry: Geometry, s_m: float, lateral_m: float) -> bool:  # pragma: no cover
-    """Tells whether a projected point lies strictly between the borders."""
-    left, right = half_widths(geometry, s_m)
-    return bool(-right < lateral_m < left)
+def on_road(
+    geometry: Geometry, x: float, y: float, near: int
+) -> bool:  # pragma: no cover - compiled
+    """Tells whether a point beside segment `near` lies strictly inside the road."""
+    ax, ay = geometry.points[near, 0], geometry.points[near, 1]
+    ux, uy = geometry.points[near + 1, 0] - ax, geometry.points[near + 1, 1] - ay
+    ex, ey = x - ax, y - ay
+    square = ux * ux + uy * uy
+    t = min(max((ex * ux + ey * uy) / square, 0.0), 1.0) if square > 0.0 else 0.0
+    away = math.hypot(ex - t * ux, ey - t * uy)
+    best, _, _, side = search(geometry.inner, near, away, x, y, 1e18)
+    other, _, _, other_side = search(geometry.outer, near, away, x, y, best)
+    if other < best:
+        best, side = other, other_side
+    for i in range(geometry.caps.shape[0]):
+        other, _, _, other_side = to_edge(geometry.caps[i], x, y)
+        if other < best:
+            best, side = other, other_side
+    return side > 0.0
 
 
 @njit(cache=True)
-def half_widths(geometry: Geometry, s_m: float) -> tuple[float, float]:  # pragma: no cover
-    """Distances from the centre line to the left and the right border at an arc length."""
-    at = s_m / geometry.table_step_m
-    k = min(max(int(at), 0), geometry.half_left.shape[0] - 2)
-    t = at - k
-    left = geometry.half_left[k] * (1.0 - t) + geometry.half_left[k + 1] * t
-    right = geometry.half_right[k] * (1.0 - t) + geometry.half_right[k + 1] * t
-    return left, right
+def across(geometry: Geometry, s_m: float, near: int) -> float:  # pragma: no cover - compiled
+    """The road's width at an arc length on segment `near`, metres.
+
+    It is the distance between the points of both borders that are nearest to the centre there.
+    """
+    size = geometry.s_m[near + 1] - geometry.s_m[near]
+    t = (s_m - geometry.s_m[near]) / size if size > 0.0 else 0.0
+    x = geometry.points[near, 0] * (1.0 - t) + geometry.points[near + 1, 0] * t
+    y = geometry.points[near, 1] * (1.0 - t) + geometry.points[near + 1, 1] * t
+    _, inner_x, inner_y, _ = search(geometry.inner, near, 0.0, x, y, 1e18)
+    _, outer_x, outer_y, _ = search(geometry.outer, near, 0.0, x, y, 1e18)
+    return math.hypot(inner_x - outer_x, inner_y - outer_y)
 
 
 @njit(cache=True)
-def overrun(geometry: Geometry, x: float, y: float) -> bool:  # pragma: no cover - compiled
-    """Tells whether a point lies before the start or beyond the end of an open track."""
-    if geometry.closed:
-        return False
-    p = geometry.points
-    n = p.shape[0]
-    before = (x - p[0, 0]) * (p[1, 0] - p[0, 0]) + (y - p[0, 1]) * (p[1, 1] - p[0, 1])
-    beyond = (x - p[n - 1, 0]) * (p[n - 1, 0] - p[n - 2, 0]) + (y - p[n - 1, 1]) * (
-        p[n - 1, 1] - p[n - 2, 1]
-    )
-    return bool(before < 0.0 or beyond > 0.0)
+def is_left(
+    geometry: Geometry, x: float, y: float, near: int, away_m: float
+) -> bool:  # pragma: no cover - compiled
+    """Tells whether a point beside segment `near`, `away_m` from it, is nearer the left border."""
+    inner, _, _, _ = search(geometry.inner, near, away_m, x, y, 1e18)
+    outer, _, _, _ = search(geometry.outer, near, away_m, x, y, 1e18)
+    return (inner < outer) == geometry.inner_is_left

@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sim.car import Car
-from sim.geometry import Geometry, half_widths, on_road, overrun, project
+from sim.geometry import Geometry, across, is_left, on_road, project
 from sim.track import Array
 
 STILL_M = 0.0003  # a step that moves the car less counts as standing still
@@ -191,11 +191,8 @@ def _judge(
         for j in range(4):
             wx = origin[i, 0] + r00 * wheels[j, 0] + r01 * wheels[j, 1] + r02 * wheels[j, 2]
             wy = origin[i, 1] + r10 * wheels[j, 0] + r11 * wheels[j, 1] + r12 * wheels[j, 2]
-            _, wheel_s, wheel_lateral = project(geometry, wx, wy, near)
-            if on_road(geometry, wheel_s, wheel_lateral) and not overrun(geometry, wx, wy):
+            if on_road(geometry, wx, wy, near):
                 inside += 1
-        left, right = half_widths(geometry, s)
-        k = min(int(s / geometry.table_step_m + 0.5), geometry.widths.shape[0] - 1)
 
         still = math.hypot(origin[i, 0] - was.x, origin[i, 1] - was.y) <= STILL_M
         was.still = was.still + 1 if still else 0
@@ -207,14 +204,16 @@ def _judge(
         while behind < last and geometry.s_m[behind + 1] <= s:
             behind += 1
         now.x, now.y = nose_x, nose_y
-        now.heading = math.degrees(math.atan2(r10, r00))
+        # Of the turns about the world's z, y and x in this order, the first: of a tilted car it is
+        # not quite where its nose points.
+        now.heading = math.degrees(math.atan2(-r01, r00))
         now.distance_from_center = abs(lateral)
         now.projection_distance = s
         now.progress = min(100.0 * gone / length, 100.0)
-        now.track_width = geometry.widths[k]
+        now.track_width = across(geometry, s, near)
         now.measured_speed = math.hypot(velocity[i, 0], velocity[i, 1])
         now.all_wheels_on_track = inside == 4
-        now.is_left_of_center = abs(left - lateral) < abs(right + lateral)
+        now.is_left_of_center = is_left(geometry, nose_x, nose_y, near, abs(lateral))
         now.is_offtrack = inside == 0
         now.waypoint_behind = behind
         now.waypoint_ahead = behind + 1 if behind < last else 0

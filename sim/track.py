@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from sim.errors import UserError
 
 Array = NDArray[np.float64]
 
-TABLE_STEP_M = 0.02  # spacing of the half-width table; borders are a few mm exact at this spacing
+SAMPLE_STEP_M = 0.02  # widths and curvature are looked at so far apart
 BORDER_REACH_M = 3.0  # a border is looked for so far along the lap; beyond it lies another branch
 RADIUS_CHORD_M = 0.3  # curvature is read from three points so far apart, which skips polyline kinks
 
@@ -31,9 +33,7 @@ class Track:
         inner, outer: (N, 2) border rows as driven, by track side (the inside of the loop is inner).
         left, right: (N, 2) the same two borders as the driver sees them.
         s_of_waypoint: (N,) arc length of each waypoint, metres.
-        half_left, half_right: (S,) distance from the centre line to either border, by projection,
-            at arc lengths `table_step_m` apart, metres.
-        widths: (S,) distance between the centre's projections on both borders, metres.
+        inner_is_left: Whether the inner border is the left one.
     """
 
     def __init__(self, name: str, route: Array, *, reverse: bool = False) -> None:
@@ -62,18 +62,6 @@ class Track:
             (self.inner, self.outer) if inner_is_left else (self.outer, self.inner)
         )
         self.inner_is_left = inner_is_left
-
-        count = max(2, round(self.length_m / TABLE_STEP_M))
-        self.table_step_m = self.length_m / count
-        s_m: Array = np.arange(count + 1, dtype=np.float64) * self.table_step_m
-        centre = self.point(s_m)
-        on_left = self._border_projection(centre, s_m, self.left)
-        on_right = self._border_projection(centre, s_m, self.right)
-        self.half_left = np.hypot(*(on_left - centre).T)
-        self.half_right = np.hypot(*(on_right - centre).T)
-        self.widths = np.hypot(*(on_left - on_right).T)
-        self.width_m = float(self.widths.mean())
-        self.min_radius_m = self._tightest_radius(s_m)
 
     @classmethod
     def load(cls, spec: str, *, reverse: bool = False) -> Track:
@@ -115,6 +103,45 @@ class Track:
         s = np.asarray(s_m, dtype=np.float64)
         return np.mod(s, self.length_m) if self.closed else np.clip(s, 0.0, self.length_m)
 
+    def border_points(self, s_m: Array) -> tuple[Array, Array]:
+        """The points of the left and the right border, (S, 2) each, nearest to the centre at (S,).
+
+        Looked for so near along the lap that another branch of it is not found.
+        """
+        centre = self.point(s_m)
+        return (
+            self._border_projection(centre, s_m, self.left),
+            self._border_projection(centre, s_m, self.right),
+        )
+
+    @cached_property
+    def widths(self) -> Array:
+        """(S,) widths of the road by projection, all along the lap, metres."""
+        left, right = self.border_points(self._samples_m)
+        widths: Array = np.hypot(*(left - right).T)
+        return widths
+
+    @property
+    def width_m(self) -> float:
+        """The mean width of the road, metres."""
+        return float(self.widths.mean())
+
+    @cached_property
+    def min_radius_m(self) -> float:
+        """The radius of the tightest bend, metres."""
+        s_m, h = self._samples_m, RADIUS_CHORD_M
+        inside = s_m if self.closed else s_m[(s_m >= h) & (s_m <= self.length_m - h)]
+        p, q, r = self.point(inside - h), self.point(inside), self.point(inside + h)
+        pq, qr, pr = q - p, r - q, r - p
+        sides = np.hypot(*pq.T) * np.hypot(*qr.T) * np.hypot(*pr.T)
+        twice_area = np.abs(pq[:, 0] * pr[:, 1] - pq[:, 1] * pr[:, 0])
+        # Radius of the circle through three points: abc / (4 area).
+        return float(np.min(sides / np.maximum(2.0 * twice_area, 1e-9)))
+
+    @property
+    def _samples_m(self) -> Array:
+        return np.linspace(0.0, self.length_m, max(2, round(self.length_m / SAMPLE_STEP_M)) + 1)
+
     def _border_projection(self, centre: Array, s_m: Array, border: Array) -> Array:
         """Projects centre points (S, 2) at `s_m` on the part of a border that runs beside them."""
         a, b = border[:-1], border[1:]
@@ -134,16 +161,6 @@ class Track:
             distance[gap > BORDER_REACH_M] = np.inf
             out[part] = foot[np.arange(len(foot)), distance.argmin(axis=1)]
         return out
-
-    def _tightest_radius(self, s_m: Array) -> float:
-        h = RADIUS_CHORD_M
-        inside = s_m if self.closed else s_m[(s_m >= h) & (s_m <= self.length_m - h)]
-        p, q, r = self.point(inside - h), self.point(inside), self.point(inside + h)
-        pq, qr, pr = q - p, r - q, r - p
-        sides = np.hypot(*pq.T) * np.hypot(*qr.T) * np.hypot(*pr.T)
-        twice_area = np.abs(pq[:, 0] * pr[:, 1] - pq[:, 1] * pr[:, 0])
-        # Radius of the circle through three points: abc / (4 area).
-        return float(np.min(sides / np.maximum(2.0 * twice_area, 1e-9)))
 
 
 def _signed_area(points: Array) -> float:

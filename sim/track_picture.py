@@ -248,10 +248,10 @@ def _draw_scale_bar(axes: Any, view: Box) -> None:
 
 def _beside(track: Track, s_m: float, side: float, gap_m: float) -> Array:
     """A point beyond the left (side 1) or right (-1) border at an arc length."""
-    half = track.half_left if side > 0 else track.half_right
-    k = min(round(s_m / track.table_step_m), len(half) - 1)
+    left, right = track.border_points(np.array([s_m]))
+    half_m = float(np.linalg.norm((left if side > 0 else right)[0] - track.point(s_m)))
     heading = float(track.heading(s_m))
-    offset = side * (float(half[k]) + gap_m) * np.array((-math.sin(heading), math.cos(heading)))
+    offset = side * (half_m + gap_m) * np.array((-math.sin(heading), math.cos(heading)))
     place: Array = track.point(s_m) + offset
     return place
 
