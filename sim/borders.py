@@ -130,7 +130,7 @@ def _border(track: Track, rows: Array, inward: Array, reach_m: float) -> Border:
     aside = rows - track.waypoints
     beside_m = track.s_of_waypoint + aside[:, 0] * np.cos(heading) + aside[:, 1] * np.sin(heading)
     low_m, high_m = beside_m[kept], beside_m[kept + 1]
-    at_m, reach_m = 0.5 * (low_m + high_m), reach_m + 0.5 * np.abs(high_m - low_m)
+    at_m, reaches_m = 0.5 * (low_m + high_m), reach_m + 0.5 * np.abs(high_m - low_m)
     middle, half_m = rows[kept] + 0.5 * steps[kept], 0.5 * np.hypot(*steps[kept].T)
     counts, listed, bound = [np.zeros(1, np.int64)], [], []
     for first in range(0, len(track.waypoints) - 1, _CHUNK_ROWS):
@@ -139,7 +139,7 @@ def _border(track: Track, rows: Array, inward: Array, reach_m: float) -> Border:
         apart_m = np.abs(0.5 * (s_m[:-1] + s_m[1:])[:, None] - at_m)
         if track.closed:
             apart_m = np.minimum(apart_m, np.abs(track.length_m - apart_m))
-        k, edge = np.nonzero(apart_m <= 0.5 * np.diff(s_m)[:, None] + reach_m)
+        k, edge = np.nonzero(apart_m <= 0.5 * np.diff(s_m)[:, None] + reaches_m)
         between = 0.5 * (centre[k] + centre[k + 1]) - middle[edge]
         gap_m = np.hypot(*between.T) - half_m[edge] - 0.5 * np.diff(s_m)[k]
         order = np.lexsort((gap_m, k))

@@ -122,7 +122,7 @@ def on_road(
         other, _, _, other_side = to_edge(geometry.caps[i], x, y)
         if other < best:
             best, side = other, other_side
-    return side > 0.0
+    return bool(side > 0.0)
 
 
 @njit(cache=True)
@@ -147,4 +147,4 @@ def is_left(
     """Tells whether a point beside segment `near`, `away_m` from it, is nearer the left border."""
     inner, _, _, _ = search(geometry.inner, near, away_m, x, y, 1e18)
     outer, _, _, _ = search(geometry.outer, near, away_m, x, y, 1e18)
-    return (inner < outer) == geometry.inner_is_left
+    return bool((inner < outer) == geometry.inner_is_left)

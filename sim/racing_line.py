@@ -159,16 +159,16 @@ def _corridor(track: Track, margin_m: float) -> tuple[Array, Array, Array, Array
     centre, ahead = spline(s_m), spline(s_m, 1)
     ahead /= np.hypot(*ahead.T)[:, None]
     normal = np.stack([-ahead[:, 1], ahead[:, 0]], axis=1)
-    # The table's half widths are distances from the polyline to a border; a point of the smooth
-    # line off it by d is at least the half width less d away (triangle inequality).
+    # Half widths are distances from the polyline to a border; a point of the smooth line off it by
+    # d is at least the half width less d away (triangle inequality).
     spare = margin_m + np.hypot(*(centre - track.point(s_m)).T)
-    table_m = np.arange(len(track.half_left)) * track.table_step_m
+    half_left, half_right = track.half_widths(s_m)
     bend = _curvature(centre, track.closed)
     # On the inside of a bend the normals meet at the radius; points must not change their order.
     fold_left = _FOLD_SHARE / np.maximum(bend, 1e-9)
     fold_right = _FOLD_SHARE / np.maximum(-bend, 1e-9)
-    high = np.minimum(np.interp(s_m, table_m, track.half_left) - spare, fold_left)
-    low = -np.minimum(np.interp(s_m, table_m, track.half_right) - spare, fold_right)
+    high = np.minimum(half_left - spare, fold_left)
+    low = -np.minimum(half_right - spare, fold_right)
     return s_m, centre, normal, np.minimum(low, -1e-6), np.maximum(high, 1e-6)
 
 

@@ -103,22 +103,23 @@ class Track:
         s = np.asarray(s_m, dtype=np.float64)
         return np.mod(s, self.length_m) if self.closed else np.clip(s, 0.0, self.length_m)
 
-    def border_points(self, s_m: Array) -> tuple[Array, Array]:
-        """The points of the left and the right border, (S, 2) each, nearest to the centre at (S,).
-
-        Looked for so near along the lap that another branch of it is not found.
-        """
+    def half_widths(self, s_m: Array) -> tuple[Array, Array]:
+        """Distances from the centre line at (S,) to the left and to the right border, (S,) each."""
         centre = self.point(s_m)
-        return (
-            self._border_projection(centre, s_m, self.left),
-            self._border_projection(centre, s_m, self.right),
+        left, right = (
+            np.hypot(*(self._border_projection(centre, s_m, border) - centre).T)
+            for border in (self.left, self.right)
         )
+        return left, right
 
     @cached_property
     def widths(self) -> Array:
         """(S,) widths of the road by projection, all along the lap, metres."""
-        left, right = self.border_points(self._samples_m)
-        widths: Array = np.hypot(*(left - right).T)
+        s_m = self._samples_m
+        centre = self.point(s_m)
+        on_left = self._border_projection(centre, s_m, self.left)
+        on_right = self._border_projection(centre, s_m, self.right)
+        widths: Array = np.hypot(*(on_left - on_right).T)
         return widths
 
     @property

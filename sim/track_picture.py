@@ -248,8 +248,8 @@ def _draw_scale_bar(axes: Any, view: Box) -> None:
 
 def _beside(track: Track, s_m: float, side: float, gap_m: float) -> Array:
     """A point beyond the left (side 1) or right (-1) border at an arc length."""
-    left, right = track.border_points(np.array([s_m]))
-    half_m = float(np.linalg.norm((left if side > 0 else right)[0] - track.point(s_m)))
+    left_m, right_m = track.half_widths(np.array([s_m]))
+    half_m = float((left_m if side > 0 else right_m)[0])
     heading = float(track.heading(s_m))
     offset = side * (half_m + gap_m) * np.array((-math.sin(heading), math.cos(heading)))
     place: Array = track.point(s_m) + offset

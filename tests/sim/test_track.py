@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from shapely.geometry import LineString, Point, Polygon
 
-from sim.geometry import Geometry, on_road, overrun, project
+from sim.geometry import Geometry, on_road, project
 from sim.track import Track
 from sim.tracks import DESIGNS
 
@@ -87,9 +87,8 @@ def test_projection_and_borders_agree_with_shapely(spec: str, reverse: bool) -> 
             assert np.hypot(*(foot - (x, y))) == pytest.approx(abs(lateral), abs=1e-6)
             assert track.s_of_waypoint[segment] - 1e-9 <= along
             assert along <= track.s_of_waypoint[segment + 1] + 1e-9
-        inside = on_road(geometry, along, lateral) and not overrun(geometry, x, y)
-        if min(left.distance(point), right.distance(point)) > 0.01:
-            assert inside == road.contains(point), (s_m, aside)
+        if min(left.distance(point), right.distance(point)) > 1e-9:
+            assert on_road(geometry, x, y, segment) == road.contains(point), (s_m, aside)
 
 
 @pytest.mark.parametrize("spec", ALL, ids=lambda spec: Path(spec).stem)
@@ -97,8 +96,8 @@ def test_width_is_measured_by_projection(spec: str) -> None:
     track = Track.load(spec)
     assert 0.3 < track.width_m < 2.0
     assert track.widths.min() > 0.8 * track.width_m
-    both = track.half_left + track.half_right
-    assert np.abs(both - track.widths).max() < 0.05
+    left_m, right_m = track.half_widths(np.linspace(0.0, track.length_m, len(track.widths)))
+    assert np.abs(left_m + right_m - track.widths).max() < 0.05
 
 
 def test_progress_on_a_crossover_stays_on_its_branch() -> None:
