@@ -23,6 +23,7 @@ COMMANDS = {
     "show": ("hairpin.runs_cmd:show", "Numbers, checkpoints and files of a run."),
     "play": ("hairpin.play_cmd:play", "Make a video of a run's best policy."),
     "tracks": ("hairpin.tracks_cmd:tracks", "List, draw and import tracks."),
+    "validate": ("hairpin.validate_cmd:validate", "Check a reward function before it trains."),
     "rewards": ("hairpin.rewards_cmd:rewards", "List, read and copy sample reward functions."),
     "bench": ("hairpin.bench_cmd:bench", "Measure speed, on its own and against others."),
     "doctor": ("hairpin.doctor_cmd:doctor", "Check this machine and say what to mend."),

@@ -54,7 +54,7 @@ def _firsts(maker: StateMaker) -> list[Params]:
     poses = [
         Pose(share * length_m + 0.14, speed_mps=speed, reverse=reverse)
         for share in (0.0, 0.5)
-        for speed in (0.0, 1.0)
+        for speed in (0.1, 1.0)
         for reverse in (False, True)
     ]
     states = maker.params(poses)

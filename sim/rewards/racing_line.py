@@ -8,6 +8,9 @@ GRIP_MPS2 = 4.9  # sideways acceleration that the tyres hold: 0.5 g
 TOP_MPS = 4.0
 NEAR_M = 0.15  # at this distance from the line, its part of the reward has fallen to 0.37
 
+# What lies beyond an end of the line: on a closed track its other end, else more of the same.
+ENDS = {True: {"mode": "wrap"}, False: {"mode": "reflect", "reflect_type": "odd"}}
+
 _lines: dict[object, object] = {}
 
 
@@ -42,12 +45,8 @@ def _compute(way, width, closed):
     centre = np.stack([np.interp(at, s, ends[:, k]) for k in (0, 1)], axis=1)
 
     def differences(line):
-        if closed:
-            before, after = np.roll(line, 1, axis=0), np.roll(line, -1, axis=0)
-        else:
-            before = np.vstack([2 * line[0] - line[1], line[:-1]])
-            after = np.vstack([line[1:], 2 * line[-1] - line[-2]])
-        return (after - before) / 2, after - 2 * line + before
+        around = np.pad(line, ((1, 1), (0, 0)), **ENDS[closed])
+        return (around[2:] - around[:-2]) / 2, around[2:] - 2 * line + around[:-2]
 
     def curvature(offset):
         first, second = differences(centre + offset[:, None] * normal)
