@@ -18,7 +18,7 @@ from sim.track import Track
 
 Array = NDArray[np.float64]
 
-REACH_M, REACH_WIDTHS = 1.0, 1.5  # listed are the borders so far along the lap, both ways
+REACH_M, REACH_WIDTHS = 1.0, 2.0  # listed are the borders so far along the lap, both ways
 _CHUNK_ROWS = 512  # centre segments looked at together: bounds the memory on routes of 5000 rows
 
 
@@ -41,15 +41,20 @@ class Border(NamedTuple):
     bound: Array
 
 
-def borders_of(track: Track) -> tuple[Border, Border, Array]:
-    """The inner border, the outer border, and the (0 or 2, 9) edges that end an open road."""
+def borders_of(track: Track, width_m: float) -> tuple[Border, Border, Array]:
+    """The inner border, the outer border, and the (0 or 2, 9) edges that end an open road.
+
+    Args:
+        track: The track.
+        width_m: The road's width where it is widest.
+    """
     ends, inward = np.empty((0, 2)), np.empty((0, 2))
     if not track.closed:
         ends = track.outer[[0, -1]] - track.inner[[0, -1]]
         ahead = track.waypoints[[1, -2]] - track.waypoints[[0, -1]]
         inward = _left_normals(ends)
         inward *= np.sign(np.einsum("ij,ij->i", inward, ahead))[:, None]
-    reach_m = REACH_M + REACH_WIDTHS * float(np.hypot(*(track.inner - track.outer).T).max())
+    reach_m = REACH_M + REACH_WIDTHS * width_m
     inner = _border(track, track.inner, inward, reach_m)
     outer = _border(track, track.outer, inward, reach_m)
     caps = np.empty((0, 9))

@@ -18,7 +18,9 @@ from sim.track import Track
 
 Array = NDArray[np.float64]
 
-WINDOW_M = 1.2  # search this far along the lap both ways; a car moves 0.27 m a step at 4 m/s
+# A search goes so far along the lap both ways: a car moves 0.27 m a step at 4 m/s, and where it
+# cuts the tightest bend a road can have, to the other side of a half circle of half its width.
+WINDOW_M, WINDOW_WIDTHS = 0.3, math.pi / 2
 
 
 class Geometry(NamedTuple):
@@ -28,6 +30,7 @@ class Geometry(NamedTuple):
         points: (N, 2) centre rows as driven.
         s_m: (N,) arc length of each row.
         closed: Whether the lap closes.
+        window_m: How far along the lap a point is looked for.
         inner, outer: The borders.
         inner_is_left: Whether the inner one is on the driver's left.
         caps: (0 or 2, 9) the lines that end an open road, as `sim.borders.Border.edges`.
@@ -36,6 +39,7 @@ class Geometry(NamedTuple):
     points: Array
     s_m: Array
     closed: bool
+    window_m: float
     inner: Border
     outer: Border
     inner_is_left: bool
@@ -44,11 +48,16 @@ class Geometry(NamedTuple):
     @classmethod
     def of(cls, track: Track) -> Geometry:
         """The geometry of a track."""
-        inner, outer, caps = borders_of(track)
+        heading = track.heading(track.s_of_waypoint)
+        between = track.outer - track.inner
+        breadth = between[:, 1] * np.cos(heading) - between[:, 0] * np.sin(heading)
+        width_m = float(np.abs(breadth).max())
+        inner, outer, caps = borders_of(track, width_m)
         return cls(
             track.waypoints,
             track.s_of_waypoint,
             track.closed,
+            WINDOW_M + WINDOW_WIDTHS * width_m,
             inner,
             outer,
             track.inner_is_left,
@@ -74,7 +83,7 @@ def project(
     for way in range(2):
         k = near if way == 0 else near - 1
         gone = 0.0
-        while gone <= WINDOW_M:
+        while gone <= geometry.window_m:
             if k < 0 or k >= last:
                 if not geometry.closed:
                     break

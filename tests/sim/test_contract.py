@@ -1,0 +1,312 @@
+"""The 27 keys of `params` against the contract's own words, computed with shapely.
+
+What is compared with knows nothing of ours: it takes the rows of a route, asks shapely for
+projections, distances and insides, and SciPy for rotations.
+"""
+
+from __future__ import annotations
+
+import bisect
+import builtins
+import copy
+import itertools
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from scipy.spatial.transform import Rotation
+from shapely.geometry import LinearRing, LineString, Polygon
+
+from hairpin.bench.inline_reward import InlineReward
+from sim import tracks
+from sim.car import CAR
+from sim.geometry import Geometry
+from sim.rules import Referee
+from sim.track import Track
+
+REAL = (
+    sorted(Path(os.environ["HAIRPIN_TEST_ROUTES"]).glob("*.npy"))
+    if os.environ.get("HAIRPIN_TEST_ROUTES")
+    else []
+)
+OURS = [Path(tracks.__file__).parent / f"{name}.npy" for name in tracks.DESIGNS]
+ALL = [*OURS, *REAL]
+POSES = 10_000
+SAME = 1e-6
+NOSE_M = [0.14, 0.0, 0.0]
+WHEELS_M = [(x, y, 0.035) for x in (0.082, -0.082) for y in (0.081, -0.081)]
+
+CONSTANT: dict[str, Any] = {  # without objects
+    "is_crashed": False,
+    "closest_objects": [0, 0],
+    "objects_location": [],
+    "objects_distance": [],
+    "objects_distance_from_center": [],
+    "objects_heading": [],
+    "objects_speed": [],
+    "objects_left_of_center": [],
+    "object_in_camera": False,
+}
+TYPES = {key: type(value) for key, value in CONSTANT.items()} | {
+    "all_wheels_on_track": bool,
+    "x": float,
+    "y": float,
+    "heading": float,
+    "distance_from_center": float,
+    "projection_distance": float,
+    "progress": float,
+    "steps": float,
+    "speed": float,
+    "steering_angle": float,
+    "track_width": float,
+    "track_length": float,
+    "waypoints": list,
+    "closest_waypoints": list,
+    "is_left_of_center": bool,
+    "is_reversed": bool,
+    "is_offtrack": bool,
+    "sim_time": float,
+    "measured_speed": float,  # ours, beside the 27
+}
+NUMBERS = (
+    "x",
+    "y",
+    "heading",
+    "distance_from_center",
+    "projection_distance",
+    "track_width",
+    "steering_angle",
+    "speed",
+    "track_length",
+)
+EXACT = ("all_wheels_on_track", "is_offtrack", "is_left_of_center", "closest_waypoints")
+
+
+class Road:
+    """The contract's geometry of a route as driven along its rows (N, 6).
+
+    Attributes:
+        centre, inner, outer, surface: Geometries, or arrays of them, one a car.
+        begins_m: Arc length at which (each) centre begins.
+    """
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.rows = rows
+        centre, inner, outer = rows[:, 0:2], rows[:, 2:4], rows[:, 4:6]
+        self.closed = bool((rows[0] == rows[-1]).all())
+        self.centre, self.inner, self.outer = map(LineString, (centre, inner, outer))
+        self.begins_m: Any = 0.0
+        if self.closed and self.centre.is_simple:
+            self.surface: Any = Polygon(outer).difference(Polygon(inner))
+            self.is_ccw = bool(LinearRing(centre).is_ccw)
+        else:
+            # There is no way round, so the inner side is the one where the inner border lies.
+            self.surface = Polygon(np.concatenate([outer, inner[::-1]]))
+            (ax, ay), (bx, by) = centre[1] - centre[0], inner[0] - centre[0]
+            self.is_ccw = bool(ax * by - ay * bx > 0)
+        shapely.prepare(self.surface)
+        steps = [math.dist(a, b) for a, b in itertools.pairwise(centre)]
+        width_m = max(
+            abs((b - a)[0] * (q - p)[1] - (b - a)[1] * (q - p)[0]) / math.dist(a, b)
+            for a, b, p, q in zip(centre, centre[1:], inner, outer, strict=False)
+            if math.dist(a, b) > 0.0
+        )
+        self.half_circle_m = math.pi * width_m / 2
+        self.at_m = np.cumsum([0.0, *steps])
+        self.length_m = self.at_m[-1]
+
+    def look(self, nose: np.ndarray, wheels: np.ndarray) -> dict[str, np.ndarray]:
+        """Section 1.2 of the contract for noses (n, 2) and wheels (n, 4, 2)."""
+        noses = shapely.points(nose)
+        along_m = shapely.line_locate_point(self.centre, noses)
+        nearest = shapely.line_interpolate_point(self.centre, along_m)
+        on_inner, on_outer = (
+            shapely.line_interpolate_point(border, shapely.line_locate_point(border, nearest))
+            for border in (self.inner, self.outer)
+        )
+        to_inner, to_outer = (shapely.distance(b, noses) for b in (self.inner, self.outer))
+        surface = np.expand_dims(self.surface, -1)
+        inside = shapely.contains_xy(surface, wheels[..., 0], wheels[..., 1])
+        s_m = along_m + self.begins_m
+        if self.closed:
+            s_m = (s_m + 1e-9) % self.length_m - 1e-9
+        return {
+            "projection_distance": s_m,
+            "distance_from_center": shapely.distance(self.centre, noses),
+            "track_width": shapely.distance(on_inner, on_outer),
+            "is_left_of_center": (to_inner < to_outer) ^ (not self.is_ccw),
+            "all_wheels_on_track": inside.all(axis=1),
+            "is_offtrack": ~inside.any(axis=1),
+            "closest_waypoints": np.array([self._around(s) for s in s_m]).reshape(-1, 2),
+        }
+
+    def own_branches(self, before_m: np.ndarray, *, borders: bool) -> Road:
+        """The same road, but for each car only the part near where it was (n,) a step ago.
+
+        The centre line is cut to the segments that lie, at least in part, within the length of a
+        half circle as wide as the road, and a step, of the row behind that place; the borders, if
+        asked, to 3 m.
+        """
+        own = copy.copy(self)
+        row_m = self.at_m[np.searchsorted(self.at_m, before_m, side="right") - 1]
+        first, end = self._part(row_m, self.half_circle_m + 0.3)
+        laps = self._laps(self.rows)
+        own.begins_m = self._laps_m()[first]
+        pieces = [laps[a:b] for a, b in zip(first, end, strict=True)]
+        own.centre = np.array([LineString(piece[:, 0:2]) for piece in pieces])
+        if borders:
+            wide = [laps[a:b] for a, b in zip(*self._part(row_m, 3.0), strict=True)]
+            own.inner = np.array([LineString(piece[:, 2:4]) for piece in wide])
+            own.outer = np.array([LineString(piece[:, 4:6]) for piece in wide])
+            own.surface = np.array(
+                [Polygon(np.concatenate([piece[:, 4:6], piece[::-1, 2:4]])) for piece in wide]
+            )
+        return own
+
+    def _part(self, row_m: np.ndarray, reach_m: float) -> tuple[np.ndarray, np.ndarray]:
+        laps_m = self._laps_m()
+        first = np.searchsorted(laps_m, row_m - reach_m, side="left") - 1
+        end = np.searchsorted(laps_m, row_m + reach_m, side="right") + 1
+        return np.maximum(first, 0), np.minimum(end, len(laps_m))
+
+    def _laps(self, rows: np.ndarray) -> np.ndarray:
+        return np.concatenate([rows[:-1], rows[:-1], rows]) if self.closed else rows
+
+    def _laps_m(self) -> np.ndarray:
+        if not self.closed:
+            return self.at_m
+        lap = self.at_m[:-1]
+        return np.concatenate([lap - self.length_m, lap, self.at_m + self.length_m])
+
+    def _around(self, s_m: float) -> list[int]:
+        # A nose outside a corner is beside the row itself: a billionth is rounding.
+        after = bisect.bisect_right(self.at_m, s_m + 1e-9)
+        count = len(self.at_m)
+        return [(after - 1) % count, 0 if after == count else after]
+
+
+def places(origin: np.ndarray, quaternion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Noses (n, 2), wheels (n, 4, 2), and headings (n,) in degrees."""
+    turn = Rotation.from_quat(quaternion)
+    nose = origin + turn.apply(NOSE_M)
+    wheels = np.stack([origin + turn.apply(wheel) for wheel in WHEELS_M], axis=1)
+    return nose[:, :2], wheels[..., :2], turn.as_euler("zyx")[:, 0] * 180 / math.pi
+
+
+class Cars:
+    """Cars all over a track and well off both its sides, tilted a little, looking anywhere."""
+
+    def __init__(self, rows: np.ndarray, count: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        line = LineString(rows[:, :2])
+        closed = bool((rows[0] == rows[-1]).all())
+        self.s_m = rng.uniform(0.0, line.length, count)
+        here, ahead = (
+            shapely.get_coordinates(shapely.line_interpolate_point(line, self.s_m + d))
+            for d in (0.0, 1e-3)
+        )
+        step = ahead - here
+        normal = np.stack([-step[:, 1], step[:, 0]], axis=1)
+        normal /= np.maximum(np.hypot(*step.T), 1e-12)[:, None]
+        aside = rng.uniform(-1.0, 1.0, count) * (
+            0.5 + 0.5 * np.hypot(*(rows[0, 2:4] - rows[0, 4:6]))
+        )
+        self.origin = np.zeros((count, 3))
+        self.origin[:, :2] = here + aside[:, None] * normal
+        self.origin[:, 2] = rng.uniform(-0.01, 0.02, count)
+        angles = rng.uniform([-math.pi, -0.08, -0.08], [math.pi, 0.08, 0.08], (count, 3))
+        self.quaternion = Rotation.from_euler("ZYX", angles).as_quat()
+        # Where the referee saw the car a step ago, at most as far as a step goes.
+        before = self.s_m + rng.uniform(-0.25, 0.25, count)
+        self.before_m = before % line.length if closed else np.clip(before, 0.0, line.length)
+        self.commands = rng.uniform([-30.0, 0.1], [30.0, 4.0], (count, 2))
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> Iterator[list[dict[str, Any]]]:
+    """What a reward function in reward.py gets."""
+    kept: list[dict[str, Any]] = []
+    (tmp_path / "reward.py").write_text(
+        "import builtins\n"
+        "def reward_function(params):\n"
+        "    builtins._hairpin_contract.append(params)\n"
+        "    return 1.0\n"
+    )
+    builtins._hairpin_contract = kept  # type: ignore[attr-defined]
+    yield kept
+    del builtins._hairpin_contract  # type: ignore[attr-defined]
+
+
+def judge(rows: np.ndarray, reverse: bool, cars: Cars, reward: Path) -> None:
+    """Lets our referee look at the cars and our builder call the reward function."""
+    ways = Track("route", rows), Track("route", rows, reverse=True)
+    count = len(cars.origin)
+    referee = Referee(Geometry.of(ways[0]), Geometry.of(ways[1]), CAR, count, 10**6)
+    for k, s_m in enumerate(cars.before_m):
+        referee.start(k, float(s_m), reverse, 0.0, 0.0)
+    readings = referee.judge(cars.origin, cars.quaternion, np.zeros((count, 3)))
+    InlineReward(str(reward), ways, count).send(readings, referee.memory, cars.commands, 7.5)
+
+
+def assert_same(params: list[dict[str, Any]], want: dict[str, Any], which: np.ndarray) -> None:
+    """Compares what depends on where a car is, for the cars (n,) bool that are meant."""
+    for key in EXACT:
+        got = np.array([p[key] for p in params]).reshape(want[key].shape)
+        np.testing.assert_array_equal(got[which], want[key][which], err_msg=key)
+    for key in NUMBERS:
+        apart = np.abs(np.array([p[key] for p in params]) - want[key])
+        assert apart[which].max(initial=0.0) <= SAME, key
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reversed"])
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_every_key_of_cars_anywhere(
+    path: Path, reverse: bool, seen: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    route = np.load(path)
+    rows = route[::-1] if reverse else route
+    cars = Cars(rows, POSES, seed=len(rows))
+    judge(route, reverse, cars, tmp_path / "reward.py")
+    road = Road(rows)
+    nose, wheels, heading = places(cars.origin, cars.quaternion)
+    given = {
+        "x": nose[:, 0],
+        "y": nose[:, 1],
+        "heading": heading,
+        "steering_angle": cars.commands[:, 0],
+        "speed": cars.commands[:, 1],
+        "track_length": road.length_m,
+    }
+    for params in seen[:: POSES // 20]:
+        assert {key: type(value) for key, value in params.items()} == TYPES
+        assert params.items() >= CONSTANT.items()
+        assert params["waypoints"] == [(x, y) for x, y in rows[:, :2].tolist()]
+        assert (params["steps"], params["sim_time"]) == (1.0, 7.5)
+        assert params["is_reversed"] is reverse
+    if not road.centre.is_simple:
+        own = road.own_branches(cars.before_m, borders=True)
+        assert_same(seen, own.look(nose, wheels) | given, np.ones(POSES, bool))
+        return
+    want = road.look(nose, wheels) | given
+
+    # The contract takes the nearest point of the whole line, and we that of the branch the car is
+    # on. They differ where another branch is nearer, and that is never on the car's own road.
+    got_m = np.array([params["projection_distance"] for params in seen])
+    elsewhere = np.abs(got_m - want["projection_distance"]) > SAME
+    assert_same(seen, want, ~elsewhere)
+    assert elsewhere.mean() < 0.05
+    away_m = np.abs(want["projection_distance"] - cars.before_m)[elsewhere]
+    assert np.minimum(away_m, road.length_m - away_m).min(initial=9.0) > 1.0
+    got_m = np.array([params["distance_from_center"] for params in seen])
+    half_m = 0.5 * want["track_width"]
+    assert (got_m > half_m)[elsewhere].all()
+    few = [params for params, other in zip(seen, elsewhere, strict=True) if other]
+    own = road.own_branches(cars.before_m[elsewhere], borders=False)
+    want = own.look(nose[elsewhere], wheels[elsewhere])
+    want |= {k: v[elsewhere] if np.ndim(v) else v for k, v in given.items()}
+    assert_same(few, want, np.ones(len(few), bool))
