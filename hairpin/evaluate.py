@@ -93,7 +93,7 @@ def evaluate_run(
 
     Args:
         run: The run.
-        ref: ``best``, ``latest``, or the name of a checkpoint.
+        ref: ``best``, ``latest``, or the name or the steps of a checkpoint.
         track: Another track than the run's.
         starts: How many starts.
         record: Whether to keep what a video needs.

@@ -38,7 +38,8 @@ def evaluate(
 ) -> None:
     """Drive the policy of RUN greedily from several starts and count laps.
 
-    CHECKPOINT is best (the default), latest, or a name that `hairpin show RUN` lists.
+    CHECKPOINT is best (the default), latest, or a name or its number of steps, as
+    `hairpin show RUN` lists them.
     """
     from hairpin.quiet import claim_stdout
 

@@ -35,7 +35,8 @@ from hairpin.options import examples, storage_option
 def play(run: str, output: str, track: str | None, starts: int, storage: str | None) -> None:
     """Drive the policy of RUN greedily and write the best drive as a video.
 
-    CHECKPOINT is best (the default), latest, or a name that `hairpin show RUN` lists.
+    CHECKPOINT is best (the default), latest, or a name or its number of steps, as
+    `hairpin show RUN` lists them.
     """
     from pathlib import Path
 

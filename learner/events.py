@@ -70,7 +70,8 @@ class Evaluated:
         laps: Trials that completed the lap.
         trials: All trials.
         lap_times_s: Lap times of those that did, seconds.
-        best: Whether it is the best so far: by completion, then by mean lap time.
+        best: Whether it is the best so far, by what ``evaluate.best_by`` says.
+        return_mean: Mean return of the trials.
     """
 
     iteration: int
@@ -82,6 +83,7 @@ class Evaluated:
     trials: int
     lap_times_s: list[float]
     best: bool
+    return_mean: float
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from learner.events import Evaluated, IterationDone
 
 if TYPE_CHECKING:
     from learner.ppo import HairpinPPO, Iteration
 
+BestBy = Literal["progress", "reward", "lap_time"]
+UNFINISHED_S = 999.999  # DeepRacer's lap time of a lap that was not completed
 SAMPLING_PHASES = ("physics", "camera", "reward", "inference")
 
 
@@ -20,8 +22,10 @@ class Progress:
     Attributes:
         laps: Laps completed in training.
         first_lap_s, first_lap_steps: When the first was.
-        best: Completion and negated mean lap time of the best greedy evaluation; greater is better.
-        best_lap_s: The fastest lap of that evaluation.
+        best: What was compared of the best greedy evaluation, and what decides between equals;
+            greater is better, and of equals the later one is the best.
+        best_completion, best_lap_s: Its mean progress, 0 to 1, and its fastest lap.
+        all_laps: Whether some evaluation has completed every lap.
         evaluated: Steps, completion and fastest lap of the last greedy evaluation.
         seconds_before: Since the run was begun, until the checkpoint that was resumed from.
         trained_before_s: Of those, without the start-up.
@@ -35,7 +39,9 @@ class Progress:
     first_lap_s: float | None = None
     first_lap_steps: int | None = None
     best: tuple[float, float] | None = None
+    best_completion: float | None = None
     best_lap_s: float | None = None
+    all_laps: bool = False
     evaluated: tuple[int, float, float | None] | None = None
     seconds_before: float = 0.0
     trained_before_s: float = 0.0
@@ -66,16 +72,20 @@ class Progress:
             losses=last.losses,
         )
 
-    def is_best(self, evaluated: Evaluated) -> bool:
-        """Takes note of an evaluation; whether it beats those before."""
-        times = evaluated.lap_times_s
-        fastest = min(times, default=None)
+    def is_best(self, evaluated: Evaluated, by: BestBy = "progress") -> bool:
+        """Takes note of an evaluation; whether none of those before beats it.
+
+        Args:
+            evaluated: The evaluation.
+            by: What is compared, see `score`; the same in every call.
+        """
+        fastest = min(evaluated.lap_times_s, default=None)
         self.evaluated = (evaluated.steps, evaluated.completion, fastest)
-        mean = sum(times) / len(times) if times else float("inf")
-        score = (evaluated.completion, -mean)
-        if self.best is not None and score <= self.best:
+        self.all_laps = self.all_laps or evaluated.laps == evaluated.trials
+        found = score(evaluated, by)
+        if self.best is not None and found < self.best:
             return False
-        self.best, self.best_lap_s = score, fastest
+        self.best, self.best_completion, self.best_lap_s = found, evaluated.completion, fastest
         return True
 
     @property
@@ -96,9 +106,8 @@ class Progress:
         """
         kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _PASSING}
         if self.best is not None:
-            # JSON knows no infinity: the score of an evaluation without a lap.
-            lap = None if self.best[1] == -float("inf") else self.best[1]
-            kept["best"] = [self.best[0], lap]
+            # JSON knows no infinity: the mean lap time of an evaluation without a lap.
+            kept["best"] = [None if number == -float("inf") else number for number in self.best]
         kept["seconds_before"] = seconds
         kept["trained_before_s"] = self.trained_before_s + self.trained_s
         return kept
@@ -108,8 +117,10 @@ class Progress:
         """The way back from `to_dict`."""
         progress = cls(**values)
         if progress.best is not None:
-            completion, lap = progress.best
-            progress.best = (completion, -float("inf") if lap is None else lap)
+            first, second = (-float("inf") if n is None else n for n in progress.best)
+            progress.best = (first, second)
+            if progress.best_completion is None:  # kept before there was another way to compare
+                progress.best_completion, progress.all_laps = first, first >= 1.0
         if progress.evaluated is not None:
             steps, completion, fastest = progress.evaluated
             progress.evaluated = (steps, completion, fastest)
@@ -117,6 +128,24 @@ class Progress:
 
 
 _PASSING = ("trained_s", "saved_steps")
+
+
+def score(evaluated: Evaluated, by: BestBy) -> tuple[float, float]:
+    """What is compared of an evaluation, and what decides between equals; greater is better.
+
+    Args:
+        evaluated: The evaluation.
+        by: ``progress``: mean progress, and of equals the mean time of the laps; ``reward``: mean
+            return; ``lap_time``: mean lap time, an unfinished lap counting `UNFINISHED_S`, and of
+            equals the mean progress.
+    """
+    times = evaluated.lap_times_s
+    if by == "reward":
+        return evaluated.return_mean, 0.0
+    if by == "lap_time":
+        unfinished_s = UNFINISHED_S * (evaluated.trials - len(times))
+        return -(sum(times) + unfinished_s) / evaluated.trials, evaluated.completion
+    return evaluated.completion, -sum(times) / len(times) if times else -float("inf")
 
 
 def _shares(seconds: dict[str, float], took_s: float) -> dict[str, float]:

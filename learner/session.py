@@ -233,8 +233,7 @@ class Session:
     def _evaluation_is_due(self, done: IterationDone) -> bool:
         if self.progress.first_lap_steps == done.steps:
             return True
-        best = self.progress.best
-        return self._schedule.due(all_laps=best is not None and best[0] >= 1.0)
+        return self._schedule.due(all_laps=self.progress.all_laps)
 
     def _evaluate(self) -> Evaluated | None:
         count = self.settings.evaluate.starts
@@ -256,10 +255,11 @@ class Session:
             trials=len(episodes),
             lap_times_s=times,
             best=False,
+            return_mean=sum(e.return_ for e in episodes) / len(episodes),
         )
         if times:
             self._note_first_lap()
-        if self.progress.is_best(evaluated):
+        if self.progress.is_best(evaluated, self.settings.evaluate.best_by):
             evaluated = replace(evaluated, best=True)
         self._emit(evaluated)
         if evaluated.best:
@@ -282,7 +282,6 @@ class Session:
             self._evaluate()
         if progress.saved_steps != self.algorithm.steps:
             self._save(best=False)
-        best = progress.best
         return Result(
             run=self.run.name,
             folder=self.run.url,
@@ -291,7 +290,7 @@ class Session:
             steps_per_s=progress.steps_per_s,
             first_lap_s=progress.first_lap_s,
             first_lap_steps=progress.first_lap_steps,
-            completion=best[0] if best else None,
+            completion=progress.best_completion,
             best_lap_s=progress.best_lap_s,
             laps=progress.laps,
             stop_reason=reason,

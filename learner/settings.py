@@ -77,6 +77,11 @@ class EvaluateSettings(Settings):
     starts: int = Field(
         default=20, ge=1, le=1000, description="Start points, evenly spread over the lap."
     )
+    best_by: Literal["progress", "reward", "lap_time"] = Field(
+        default="progress",
+        description="Which evaluation is the best: by mean progress (then mean lap time), mean "
+        "return, or mean lap time, in which an unfinished lap counts 999.999 s.",
+    )
 
 
 class StopSettings(Settings):

@@ -97,7 +97,10 @@ class Checkpoints:
         return found
 
     def resolve(self, ref: str = "latest") -> str:
-        """The name of the checkpoint that `ref`, an alias or a name, means.
+        """The name of the checkpoint that `ref` means.
+
+        Args:
+            ref: An alias, a name, or environment steps: the newest checkpoint of just so many.
 
         Raises:
             NotFoundError: There is none; says which there are.
@@ -106,6 +109,9 @@ class Checkpoints:
         name = self.aliases().get(ref, ref)
         if name in names:
             return name
+        of_step = [name for name in names if name.rpartition("-")[2] == ref]
+        if of_step:
+            return of_step[-1]
         if ref == "latest" and names:  # killed before the alias was first written
             return names[-1]
         raise self._no_such(ref)
@@ -117,7 +123,7 @@ class Checkpoints:
         read in its stead.
 
         Args:
-            ref: ``latest``, ``best``, or the name of a checkpoint.
+            ref: ``latest``, ``best``, or the name or the steps of a checkpoint.
 
         Returns:
             What was read, which may be older than what `ref` means, and its files.

@@ -61,6 +61,7 @@ def evaluated(number: int, completion: float, *lap_times_s: float, best: bool = 
         trials=20,
         lap_times_s=list(lap_times_s),
         best=best,
+        return_mean=100.0 * completion,
     )
 
 

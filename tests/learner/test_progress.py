@@ -13,8 +13,9 @@ from learner.progress import Progress
 from sim.episode import Episode
 
 
-def evaluated(completion: float, lap_times_s: list[float]) -> Evaluated:
-    return Evaluated(1, 10, 2.0, 0.1, completion, len(lap_times_s), 4, lap_times_s, False)
+def evaluated(completion: float, lap_times_s: list[float], return_mean: float = 0.0) -> Evaluated:
+    laps = len(lap_times_s)
+    return Evaluated(1, 10, 2.0, 0.1, completion, laps, 4, lap_times_s, False, return_mean)
 
 
 def test_the_best_is_by_completion_and_then_by_mean_lap_time() -> None:
@@ -30,6 +31,42 @@ def test_the_best_is_by_completion_and_then_by_mean_lap_time() -> None:
     assert progress.last_evaluation == (0.99, 5.0)
 
 
+def test_of_equals_the_later_one_is_the_best() -> None:
+    progress = Progress()
+    assert progress.is_best(evaluated(0.5, []))
+    assert progress.is_best(evaluated(0.5, []))
+    assert progress.is_best(evaluated(0.5, [13.0]))
+    assert not progress.is_best(evaluated(0.5, [14.0]))
+
+
+def test_the_best_by_reward() -> None:
+    progress = Progress()
+    assert progress.is_best(evaluated(1.0, [12.0], 3.0), "reward")
+    assert progress.is_best(evaluated(0.2, [], 4.0), "reward")
+    assert progress.best_completion == 0.2 and progress.best_lap_s is None
+    assert not progress.is_best(evaluated(1.0, [9.0], 3.9), "reward")
+
+
+def test_the_best_by_lap_time_counts_an_unfinished_lap_as_a_very_long_one() -> None:
+    progress = Progress()
+    assert progress.is_best(evaluated(0.3, []), "lap_time")
+    assert progress.best == (-999.999, 0.3)
+    assert not progress.is_best(evaluated(0.2, []), "lap_time")
+    assert progress.is_best(evaluated(0.9, [20.0] * 3), "lap_time")
+    assert progress.best is not None
+    assert progress.best[0] == pytest.approx(-(60.0 + 999.999) / 4)
+    assert not progress.is_best(evaluated(0.99, [5.0, 5.0]), "lap_time")
+    assert not progress.all_laps
+    assert progress.is_best(evaluated(1.0, [30.0] * 4), "lap_time")
+    assert progress.all_laps and progress.best_completion == 1.0
+
+
+def test_what_older_checkpoints_kept_is_understood() -> None:
+    progress = Progress.from_dict({"best": [1.0, -12.5], "best_lap_s": 12.0})
+    assert progress.best_completion == 1.0 and progress.all_laps
+    assert not progress.is_best(evaluated(1.0, [12.6]))
+
+
 @pytest.mark.parametrize("laps", [[], [11.0, 12.0]])
 def test_it_survives_json(laps: list[float]) -> None:
     progress = Progress(laps=3, first_lap_s=1.5, first_lap_steps=9, trained_s=20.0)
@@ -40,7 +77,8 @@ def test_it_survives_json(laps: list[float]) -> None:
     assert again.seconds_before == 33.0
     assert again.trained_before_s == 20.0
     assert again.laps == 3
-    assert not again.is_best(evaluated(0.5, laps))
+    assert again.best_completion == 0.5
+    assert not again.is_best(evaluated(0.4999, laps))
 
 
 def test_an_iteration_is_counted_and_described() -> None:

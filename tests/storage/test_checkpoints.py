@@ -40,6 +40,17 @@ def test_aliases_say_which(run: Run) -> None:
     assert run.read_checkpoint(first.name)[1] == {"part": b"1"}
 
 
+def test_steps_say_which_too(run: Run) -> None:
+    run.write_checkpoint(40, {"part": b"old"}, {})
+    again = run.write_checkpoint(40, {"part": b"new"}, {})  # after a resume from before
+    run.write_checkpoint(140, {"part": b"more"}, {})
+    assert run.checkpoints.resolve("40") == again.name
+    assert run.read_checkpoint("140")[1] == {"part": b"more"}
+    for wrong in ("4", "0040", "step", "step-40", ""):
+        with pytest.raises(NotFoundError, match="latest, 00001-step-40, 00002-step-40"):
+            run.checkpoints.resolve(wrong)
+
+
 def test_what_is_not_there_is_said(run: Run) -> None:
     with pytest.raises(NotFoundError, match="None has been written yet"):
         run.read_checkpoint()
