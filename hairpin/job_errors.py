@@ -25,7 +25,10 @@ _KINDS = {
 
 
 def explain(
-    error: ValidationError, data: Mapping[str, Any], where: Callable[[Sequence[str | int]], str]
+    error: ValidationError,
+    data: Mapping[str, Any],
+    where: Callable[[Sequence[str | int]], str],
+    allowed: Callable[[Sequence[str | int]], str] | None = None,
 ) -> UserError:
     """Makes a `UserError` of the first thing that is wrong, and says how many more there are.
 
@@ -33,11 +36,15 @@ def explain(
         error: As pydantic raised it.
         data: What was validated.
         where: Names the file and line, or the option, that a way of keys and indices leads to.
+        allowed: Says in a sentence what is allowed at a way; left out, only the ranges of speeds
+            and steering angles are said.
     """
     details = error.errors(include_url=False)
     first = details[0]
     way = _way(first, data)
     what, fix = _explain_one(first, way)
+    if allowed is not None and not fix and first["type"] != "literal_error":  # it names them all
+        fix = allowed(way)
     unknown = re.match(r"unknown key '([^']*)'", what)
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
     if unknown:
@@ -99,6 +106,8 @@ def _explain_one(detail: ErrorDetails, way: Sequence[str | int]) -> tuple[str, s
         return f"needs at least {context['min_length']} entries, has {context['actual_length']}", ""
     if kind == "too_long":
         return f"takes at most {context['max_length']} entries, has {context['actual_length']}", ""
+    if kind == "string_unicode":
+        return f"{shown} is not valid Unicode", ""
     wanted = _KINDS.get(kind.split("_")[0])
     if wanted and kind.endswith(("_type", "_parsing", "_from_float", "_attributes_type")):
         return f"{shown} is not {wanted}", ""
