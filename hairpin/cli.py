@@ -24,6 +24,7 @@ COMMANDS = {
     "play": ("hairpin.play_cmd:play", "Make a video of a run's best policy."),
     "tracks": ("hairpin.tracks_cmd:tracks", "List, draw and import tracks."),
     "validate": ("hairpin.validate_cmd:validate", "Check a reward function before it trains."),
+    "reward": ("hairpin.reward_cmd:reward", "Draw what a reward function pays over a track."),
     "rewards": ("hairpin.rewards_cmd:rewards", "List, read and copy sample reward functions."),
     "bench": ("hairpin.bench_cmd:bench", "Measure speed, on its own and against others."),
     "doctor": ("hairpin.doctor_cmd:doctor", "Check this machine and say what to mend."),

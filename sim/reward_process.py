@@ -164,7 +164,7 @@ class RewardProcess:
         readings: NDArray[np.void],
         memory: NDArray[np.void],
         commands: NDArray[np.float64],
-        time_s: float,
+        time_s: float | NDArray[np.float64],
     ) -> None:
         """Begins to compute the rewards of all cars; `receive` waits for them.
 
@@ -172,7 +172,7 @@ class RewardProcess:
             readings: (n,) of `sim.rules.READINGS`.
             memory: (n,) of `sim.rules.MEMORY`.
             commands: (n, 2) steering degrees (left positive) and commanded speeds, m/s.
-            time_s: Simulated time since the world began, seconds.
+            time_s: Simulated time since the world began, seconds; one for all, or (n,).
         """
         inputs = self._inputs
         for name in _FROM_READINGS:

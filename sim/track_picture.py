@@ -74,7 +74,7 @@ def draw_track(track: Track, path: str | PathLike[str], *, title: str = "", note
         color=FAINT,
         fontsize=8.5,
     )
-    _save(figure, path, dpi=130)
+    save(figure, path, dpi=130)
 
 
 def draw_sheet(tracks: Sequence[tuple[Track, str]], path: str | PathLike[str]) -> None:
@@ -103,7 +103,18 @@ def draw_sheet(tracks: Sequence[tuple[Track, str]], path: str | PathLike[str]) -
         figure.text(x / size[0], head, title, color=INK, fontsize=11, fontweight="bold")
         head = (y + high_in + 0.08) / size[1]
         figure.text(x / size[0], head, _numbers(track, short=True), color=FAINT, fontsize=7.5)
-    _save(figure, path, dpi=130)
+    save(figure, path, dpi=130)
+
+
+def save(figure: Figure, path: str | PathLike[str], *, dpi: int) -> None:
+    """Writes a figure as PNG; raises `UserError` if the file cannot be written."""
+    FigureCanvasAgg(figure)
+    try:
+        figure.savefig(path, dpi=dpi, format="png", facecolor=PAPER)
+    except OSError as error:
+        raise UserError(
+            f"cannot write the picture: {error.strerror or error}", where=str(path)
+        ) from error
 
 
 def _numbers(track: Track, *, short: bool = False) -> str:
@@ -281,13 +292,3 @@ def _colours(track: Track, s_m: Array) -> Array:
     share = (curvature - 1 / EASY_RADIUS_M) / (1 / TIGHT_RADIUS_M - 1 / EASY_RADIUS_M)
     colours: Array = STRAIGHT + share[:, None] * (TIGHT - STRAIGHT)
     return colours
-
-
-def _save(figure: Figure, path: str | PathLike[str], *, dpi: int) -> None:
-    FigureCanvasAgg(figure)
-    try:
-        figure.savefig(path, dpi=dpi, format="png", facecolor=PAPER)
-    except OSError as error:
-        raise UserError(
-            f"cannot write the picture: {error.strerror or error}", where=str(path)
-        ) from error

@@ -35,14 +35,14 @@ class InlineReward(RewardProcess):
         readings: NDArray[np.void],
         memory: NDArray[np.void],
         commands: NDArray[np.float64],
-        time_s: float,
+        time_s: float | NDArray[np.float64],
     ) -> None:
         """Computes the rewards at once."""
         columns = {name: readings[name].tolist() for name, _ in INPUTS if name in _READ}
         columns |= {name: memory[name].tolist() for name in ("steps",)}
         columns["reverse"] = memory["reverse"].astype(bool).tolist()
         columns["steering_angle"], columns["speed"] = commands.T.tolist()
-        columns["sim_time"] = [time_s] * len(readings)
+        columns["sim_time"] = np.broadcast_to(time_s, len(readings)).tolist()
         rows = zip(*(columns[name] for name, _ in INPUTS), strict=True)
         self._results = [self._runner(build_params(row, self._ways, self._length)) for row in rows]
 

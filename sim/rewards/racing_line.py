@@ -19,10 +19,13 @@ def reward_function(params):
     if not params["all_wheels_on_track"]:
         return 1e-3
     points, speeds = line_of(params["waypoints"], params["track_width"])
-    apart = np.hypot(points[:, 0] - params["x"], points[:, 1] - params["y"])
-    nearest = int(apart.argmin())
-    near = np.exp(-((apart[nearest] / NEAR_M) ** 2))
-    quick = min(params["speed"] / speeds[nearest], 1.0)
+    here = np.array([params["x"], params["y"]])
+    k = int(np.hypot(*(points - here).T).argmin())
+    # Aside of the line, not of its nearest point: the car may be between two of them.
+    along = points[min(k + 1, len(points) - 1)] - points[max(k - 1, 0)]
+    aside = abs(along[0] * (here - points[k])[1] - along[1] * (here - points[k])[0])
+    near = np.exp(-((aside / np.hypot(*along) / NEAR_M) ** 2))
+    quick = min(params["speed"] / speeds[k], 1.0)
     return float(1e-3 + near + near * quick**2)
 
 
