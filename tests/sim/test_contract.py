@@ -27,7 +27,9 @@ from sim import tracks
 from sim.car import CAR
 from sim.geometry import Geometry
 from sim.rules import Referee
+from sim.settings import WorldSettings
 from sim.track import Track
+from sim.world import World
 
 REAL = (
     sorted(Path(os.environ["HAIRPIN_TEST_ROUTES"]).glob("*.npy"))
@@ -310,3 +312,115 @@ def test_every_key_of_cars_anywhere(
     want = own.look(nose[elsewhere], wheels[elsewhere])
     want |= {k: v[elsewhere] if np.ndim(v) else v for k, v in given.items()}
     assert_same(few, want, np.ones(len(few), bool))
+
+
+def progress_of(s_m: float, start_m: float, length_m: float, before: float) -> float:
+    """The contract's rule: percent of the lap since the start, given the step before's."""
+    now = 100.0 * (s_m - start_m) / length_m
+    if now <= 0.0:
+        now += 100.0
+    if before > now + 50.0:
+        now += 100.0
+    if now > before + 50.0:
+        now -= 100.0
+    return min(now, 100.0)
+
+
+def steering_home(road: Road, params: dict[str, Any]) -> float:
+    """Degrees towards the centre line half a metre ahead."""
+    there_m = params["projection_distance"] + 0.5
+    there_m = there_m % road.length_m if road.closed else min(there_m, road.length_m)
+    there = road.centre.interpolate(there_m)
+    angle = math.degrees(math.atan2(there.y - params["y"], there.x - params["x"]))
+    return (angle - params["heading"] + 180.0) % 360.0 - 180.0
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reversed"])
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_every_key_on_the_way(
+    path: Path, reverse: bool, seen: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """A car drives over the finish line, one at random off the road, one backwards."""
+    rows = np.load(path)[::-1] if reverse else np.load(path)
+    road = Road(rows)
+    settings = WorldSettings(
+        track=str(path),
+        direction="reversed" if reverse else "forward",
+        reward=str(tmp_path / "reward.py"),
+    )
+    world = World(settings, num_cars=3, reward=InlineReward)
+    pairs = world.actions.pairs
+    rng = np.random.default_rng(1)
+    starts = [0.96, 0.3, 0.02] if road.closed else [0.0] * 3
+    start_m = [start * road.length_m for start in starts]
+    progress, steps, ends = [0.0] * 3, [0] * 3, set()
+    before_m = np.array(start_m)
+    actions = np.array([0, 0, 0])
+
+    def begin(car: int) -> None:
+        world.place(car, starts[car])
+        if car == 2:
+            x, y = road.centre.interpolate(start_m[2]).coords[0]
+            ahead = road.centre.interpolate(start_m[2] + 0.05)
+            world.physics.place(2, x, y, math.atan2(y - ahead.y, x - ahead.x))
+        progress[car], steps[car], before_m[car] = 0.0, 0, start_m[car]
+
+    for car in range(3):
+        begin(car)
+    for step in range(1, 121):
+        done = world.advance(actions)
+        params = seen[-3:]
+        nose, wheels, heading = places(world.physics.origin, world.physics.quaternion)
+        own = road if road.centre.is_simple else road.own_branches(before_m, borders=True)
+        want = own.look(nose, wheels)
+        want |= {"x": nose[:, 0], "y": nose[:, 1], "heading": heading}
+        want |= {"steering_angle": pairs[actions, 0], "speed": pairs[actions, 1]}
+        want |= {"track_length": road.length_m}
+        assert_same(params, want, np.ones(3, bool))
+        before_m = want["projection_distance"] % road.length_m
+        for car in range(3):
+            steps[car] += 1
+            progress[car] = progress_of(
+                want["projection_distance"][car], start_m[car], road.length_m, progress[car]
+            )
+            assert params[car]["progress"] == pytest.approx(progress[car], abs=SAME)
+            assert params[car]["steps"] == steps[car]
+            assert params[car]["sim_time"] == pytest.approx(step / 15)
+            assert params[car]["is_reversed"] is reverse
+        ends |= {(int(car), e.end_reason) for car, e in zip(done.ended, done.episodes, strict=True)}
+        for car in done.ended.tolist():
+            begin(car)
+        slow = np.flatnonzero(pairs[:, 1] == pairs[:, 1].min())
+        home = slow[np.abs(pairs[slow, 0] - 1.2 * steering_home(road, params[0])).argmin()]
+        actions = np.array([home, rng.integers(len(pairs)), slow[len(slow) // 2]])
+    world.close()
+    assert {car for car, reason in ends if reason == "off_track"} >= {1}
+    assert seen[-3]["progress"] > 100.0 * 5.0 / road.length_m or (0, "lap_complete") in ends
+    assert min(params["progress"] for params in seen) < 0.0 or not road.closed
+
+
+def test_the_process_of_the_reward_sees_the_same_numbers(
+    seen: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    keys = [key for key, kind in TYPES.items() if kind in (bool, float)]
+    told = tmp_path / "told.py"
+    told.write_text(
+        f"KEYS = {keys!r}\n"
+        "def reward_function(params):\n"
+        "    return params[KEYS[int(params['steps']) % len(KEYS)]]\n"
+    )
+    settings = WorldSettings(track="oval", reward=str(told))
+    world = World(settings, num_cars=2)
+    inline = World(
+        settings.model_copy(update={"reward": str(tmp_path / "reward.py")}),
+        num_cars=2,
+        reward=InlineReward,
+    )
+    for step in range(1, len(keys) + 1):
+        actions = np.array([4, step % 10])
+        rewards = world.step(actions).rewards
+        inline.step(actions)
+        for reward, params in zip(rewards, seen[-2:], strict=True):
+            assert reward == np.float32(params[keys[int(params["steps"]) % len(keys)]])
+    world.close()
+    inline.close()
