@@ -70,13 +70,20 @@ def list_tracks(png: str | None, as_json: bool) -> None:
     epilog=examples(
         "hairpin tracks show hairpin",
         "hairpin tracks show random:7 -o seven.png",
+        "hairpin tracks show bramble --racing-line",
         "hairpin tracks show my_route.npy --json",
     ),
 )
 @click.argument("name")
 @click.option("-o", "--output", metavar="FILE", help="The picture.  [default: NAME.png, here]")
+@click.option(
+    "--racing-line",
+    "with_line",
+    is_flag=True,
+    help="Also find and draw the line of least curvature, and say how fast it is.",
+)
 @json_option("Print one JSON object.")
-def show_track(name: str, output: str | None, as_json: bool) -> None:
+def show_track(name: str, output: str | None, with_line: bool, as_json: bool) -> None:
     """Say a track's numbers and draw it.
 
     NAME is a track of the list, the path of a route file (.npy), or random:SEED.
@@ -87,7 +94,14 @@ def show_track(name: str, output: str | None, as_json: bool) -> None:
     track = Track.load(name)
     facts = _facts(track, name)
     picture = output or f"{track.name.replace(':', '-')}.png"
-    draw_track(track, picture, title=str(facts["title"]), note=str(facts["teaches"]))
+    line = None
+    if with_line:
+        from sim.racing_line import racing_line
+
+        line = racing_line(track)
+        lap = {"length_m": round(line.length_m, 3), "lap_time_s": round(line.lap_time_s, 3)}
+        facts["racing_line"] = lap
+    draw_track(track, picture, title=str(facts["title"]), note=str(facts["teaches"]), line=line)
     if as_json:
         click.echo(json.dumps({**facts, "picture": picture}, indent=2))
         return
@@ -98,6 +112,11 @@ def show_track(name: str, output: str | None, as_json: bool) -> None:
         ("tightest radius", _radius(facts)),
         ("direction", facts["direction"]),
         ("waypoints", facts["waypoints"]),
+        *(
+            [("racing line", f"{line.length_m:.2f} m, {line.lap_time_s:.2f} s a lap")]
+            if line
+            else []
+        ),
         ("picture", picture),
     ):
         click.echo(f"  {label:<16} {text}")

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from sim.errors import UserError
+from sim.line_picture import draw_line, words
+from sim.racing_line import RacingLine
 from sim.track import Array, Track
 from sim.track_facts import direction, tightest_radius_m
 
@@ -31,7 +33,14 @@ _CURVE_CHORD_M = 0.3
 _MAX_INDICES = 40
 
 
-def draw_track(track: Track, path: str | PathLike[str], *, title: str = "", note: str = "") -> None:
+def draw_track(
+    track: Track,
+    path: str | PathLike[str],
+    *,
+    title: str = "",
+    note: str = "",
+    line: RacingLine | None = None,
+) -> None:
     """Draws a track from above, with distances, waypoint numbers and its tightest bend.
 
     Args:
@@ -39,6 +48,7 @@ def draw_track(track: Track, path: str | PathLike[str], *, title: str = "", note
         path: The PNG to write.
         title: The headline; the track's name if empty.
         note: A sentence under the headline.
+        line: Its racing line, to be drawn too.
 
     Raises:
         UserError: The file cannot be written.
@@ -56,8 +66,12 @@ def draw_track(track: Track, path: str | PathLike[str], *, title: str = "", note
     _draw_road(axes, track, view, detail=True)
     _draw_distances(axes, track, unit_m=(view[2] - view[0]) / width_in)
     _draw_indices(axes, track, unit_m=(view[2] - view[0]) / width_in)
-    _draw_tightest(axes, track)
+    if line is None:
+        _draw_tightest(axes, track)
+    else:
+        draw_line(axes, line)
     _draw_scale_bar(axes, view)
+    legend = "centre line: yellow on straights, red in tight bends" if line is None else words(line)
     left = side_in / size[0]
     lines: tuple[tuple[str, float, dict[str, Any]], ...] = (
         (title or track.name, 0.42, {"color": INK, "fontsize": 17, "fontweight": "bold"}),
@@ -69,8 +83,7 @@ def draw_track(track: Track, path: str | PathLike[str], *, title: str = "", note
     figure.text(
         left,
         0.17 / size[1],
-        f"ticks: every metre    white: waypoints ({len(track.waypoints)})    "
-        "centre line: yellow on straights, red in tight bends",
+        f"ticks: every metre    white: waypoints ({len(track.waypoints)})    {legend}",
         color=FAINT,
         fontsize=8.5,
     )

@@ -75,6 +75,17 @@ def test_show_a_random_track_as_json(folder: Path, capsys: pytest.CaptureFixture
     assert (folder / "seven.png").exists()
 
 
+def test_show_with_the_racing_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tracks", "show", "needle", "-o", "plain.png"]) == 0
+    assert "racing line" not in capsys.readouterr().out
+    assert run(["tracks", "show", "needle", "--racing-line"]) == 0
+    assert "racing line      18.2" in capsys.readouterr().out
+    assert (folder / "needle.png").read_bytes() != (folder / "plain.png").read_bytes()
+    assert run(["tracks", "show", "needle", "--racing-line", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)["racing_line"]
+    assert 17.0 < facts["length_m"] < 19.0 and 5.0 < facts["lap_time_s"] < 8.0
+
+
 def test_show_a_straight_road(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     x = np.linspace(0.0, 6.0, 22)
     rows = [x, np.zeros(22), x, np.full(22, 0.3), x, np.full(22, -0.3)]
