@@ -17,6 +17,7 @@ from hairpin.places import storage_url
 from learner.settings import EvaluateSettings, PPOSettings, StopSettings, TrainSettings
 from sim.errors import UserError, did_you_mean
 from sim.machine import available_cores
+from sim.race_settings import RaceSettings
 from sim.settings import WorldSettings
 
 JOB_NAMES = ("job.yaml", "job.yml", "job.json")
@@ -42,6 +43,9 @@ class Job(WorldSettings):
     ppo: PPOSettings = Field(default=PPOSettings(), description="The learning algorithm's numbers.")
     evaluate: EvaluateSettings = Field(
         default=EvaluateSettings(), description="Greedy evaluation while training."
+    )
+    race: RaceSettings = Field(
+        default=RaceSettings(), description="The rules of `hairpin evaluate`."
     )
     checkpoint_every_s: float = Field(
         default=60.0, gt=0.0, description="Time between checkpoints, s."

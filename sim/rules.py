@@ -112,18 +112,30 @@ class Referee:
             y_m: The same.
         """
         geometry = self._reverse if reverse else self._forward
-        near = int(np.searchsorted(geometry.s_m, s_m, side="right")) - 1
-        self.memory[car] = (
-            min(max(near, 0), len(geometry.s_m) - 2),
-            s_m,
-            0.0,
-            x_m,
-            y_m,
-            0,
-            0,
-            0,
-            int(reverse),
-        )
+        near = _segment(geometry, s_m)
+        self.memory[car] = (near, s_m, 0.0, x_m, y_m, 0, 0, 0, int(reverse))
+
+    def resume(self, car: int, s_m: float, gone_m: float, x_m: float, y_m: float) -> None:
+        """Goes on with the episode of a car that was put elsewhere; its steps are kept.
+
+        Args:
+            car: Index of the car.
+            s_m: Arc length of its origin, as driven.
+            gone_m: What it keeps of its progress, metres.
+            x_m: Its origin, world frame.
+            y_m: The same.
+        """
+        memory = self.memory[car]
+        near = _segment(self._reverse if memory["reverse"] else self._forward, s_m)
+        steps, reverse = int(memory["steps"]), int(memory["reverse"])
+        self.memory[car] = (near, s_m, gone_m, x_m, y_m, 0, 0, steps, reverse)
+
+    def next_lap(self, car: int) -> None:
+        """Counts the progress and the steps of a car that crossed the finish line from there."""
+        memory = self.memory[car]
+        geometry = self._reverse if memory["reverse"] else self._forward
+        memory["gone"] -= geometry.s_m[-1]
+        memory["steps"] = 0
 
     def judge(self, origin: Array, quaternion: Array, velocity: Array) -> NDArray[np.void]:
         """Looks at all cars after a step.
@@ -149,6 +161,12 @@ class Referee:
             self.readings,
         )
         return self.readings
+
+
+def _segment(geometry: Geometry, s_m: float) -> int:
+    """The segment of the centre line that an arc length lies on."""
+    near = int(np.searchsorted(geometry.s_m, s_m, side="right")) - 1
+    return min(max(near, 0), len(geometry.s_m) - 2)
 
 
 @njit(cache=True)

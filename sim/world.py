@@ -121,17 +121,20 @@ class World:
         self._reward_failures = np.zeros(num_cars, np.int64)
         self._starts = np.zeros(num_cars)
         self._steps = 0
+        self._paused_s = 0.0
         self.seconds = {"physics": 0.0, "camera": 0.0, "reward": 0.0}
         self.restart(np.arange(num_cars))
         self._reward.wait()
 
-    def advance(self, actions: NDArray[Any]) -> Step:
+    def advance(self, actions: NDArray[Any], commands: NDArray[np.float64] | None = None) -> Step:
         """Drives one control step and leaves the cars that ended where they are.
 
         Args:
             actions: (n,) indices of a discrete space, or (n, 2) in [-1, 1] of a continuous one.
+            commands: (n, 2) steering angles (degrees) and speeds (m/s) that the cars obey instead.
         """
-        commands = self.actions.decode(actions)
+        if commands is None:
+            commands = self.actions.decode(actions)
         began = time.perf_counter()
         self.physics.step(np.radians(commands[:, 0]), commands[:, 1])
         driven = time.perf_counter()
@@ -140,7 +143,10 @@ class World:
         )
         self._steps += 1
         self._reward.send(
-            readings, self.referee.memory, commands, self._steps / self.settings.control_hz
+            readings,
+            self.referee.memory,
+            commands,
+            self._steps / self.settings.control_hz + self._paused_s,
         )
         judged = time.perf_counter()
         self._render(None)
@@ -197,6 +203,34 @@ class World:
             reverse = self.settings.direction == "reversed"
         self._place(car, start, reverse)
         self._render(np.array([car]))
+
+    def track_of(self, car: int) -> Track:
+        """The track as a car drives it now, one way or the other."""
+        return self._tracks[int(self.referee.memory[car]["reverse"])]
+
+    def resume(self, car: int, s_m: float, side_m: float, gone_m: float, paused_s: float) -> None:
+        """Puts a car back on the road, at rest along the track; its episode goes on.
+
+        Args:
+            car: Index of the car.
+            s_m: Arc length of its origin, as driven.
+            side_m: How far its origin lies to the left of the centre line.
+            gone_m: What it keeps of its progress, metres.
+            paused_s: How long it stood; the world's clock goes on by so much.
+        """
+        track = self.track_of(car)
+        heading = float(track.heading(s_m))
+        x, y = track.point(s_m) + side_m * np.array([-np.sin(heading), np.cos(heading)])
+        self.physics.place(car, float(x), float(y), heading)
+        self.referee.resume(car, s_m, gone_m, float(x), float(y))
+        self.commands[car] = self.rewards[car] = 0.0
+        self._paused_s += paused_s
+        self._render(np.array([car]))
+
+    def next_lap(self, car: int) -> None:
+        """Lets a car that crossed the finish line drive on into its next lap, from 0 %."""
+        self.referee.next_lap(car)
+        self._returns[car] = 0.0
 
     def take_reward_errors(self) -> list[RewardError]:
         """The reward function's failures since the last call, one record for each distinct one."""
