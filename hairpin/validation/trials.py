@@ -121,7 +121,7 @@ class Trials:
             key = re.sub(r"^KeyError: ", "", message).strip("'\"")
             message = f"params has no key {key!r}"
             fix = did_you_mean(key, self._states[0])
-            at = self._report.source.splitlines()[line - 1].find(key)
+            at = self._text(line).find(key)
             column = at if at > 0 else column  # from 1, and the quotation mark counts
         elif error.kind == "not a number":
             line, column = self._definition()
@@ -137,8 +137,12 @@ class Trials:
     def _first_column(self, line: int | None) -> int | None:
         if line is None:
             return None
-        text = self._report.source.splitlines()[line - 1]
+        text = self._text(line)
         return len(text) - len(text.lstrip()) + 1
+
+    def _text(self, line: int) -> str:
+        lines = self._report.source.splitlines()
+        return lines[line - 1] if line <= len(lines) else ""
 
     def _definition(self) -> tuple[int | None, int | None]:
         for node in self._tree.body:
@@ -160,12 +164,16 @@ class Trials:
             try:
                 process.wait()
                 fresh = self._values(process, self._states)
+                if None in fresh and None not in values:
+                    return []  # it cannot be watched; what matters was called before
                 found = [
                     branch.finding(len(self._states))
                     for function in functions_of(self._tree)
                     if _was_run(process, function)
                     for branch in _unreached(process, function)
                 ]
+            except UserError:
+                return []  # likewise
             finally:
                 process.close()
         if fresh != values:

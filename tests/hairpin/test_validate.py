@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hairpin.cli import run
-from hairpin.validation import Report, validate
-from sim.reward import reward_names
+from hairpin.validation import Finding, Report, validate
+from hairpin.validation.source import check_signature, check_source, parse
+from sim.reward import reward_names, reward_path
 from sim.track import Track
 
 Check = Callable[..., Report]
@@ -196,6 +199,59 @@ def test_branches_are_only_named_when_unreached_and_outermost(check: Check) -> N
         ("UNREACHED_BRANCH", 10),
         ("UNREACHED_BRANCH", 13),
     ]
+
+
+def test_what_cannot_be_watched_is_valid_all_the_same(check: Check) -> None:
+    source = function(
+        "sys.settrace(None)", "if params['x'] > 1e6:", "    return 2", "return params['x']"
+    )
+    assert check(f"import sys\n{source}").valid
+    # It looks how long its own file is; the watched one is longer.
+    counted = function("return params['speed']", before="import inspect, sys\n")
+    counted += "if len(inspect.getsource(sys._getframe())) > 500:\n    raise ValueError\n"
+    report = check(counted)
+    assert report.valid and report.states > 400
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_no_source_breaks_the_reading(data: st.DataObject) -> None:
+    """Text of any kind, and our own rewards with a piece cut out and another put in."""
+    source = reward_path(data.draw(st.sampled_from(reward_names()))).read_text()
+    start = data.draw(st.integers(0, len(source)))
+    end = data.draw(st.integers(start, min(len(source), start + 30)))
+    words = st.sampled_from(
+        [
+            "def ",
+            "return ",
+            "import *",
+            "\n",
+            "    ",
+            "params[",
+            "]",
+            "lambda: ",
+            "x",
+            "*",
+            "open(",
+            "global x\n",
+            "from . import y\n",
+            "async ",
+            "@",
+            "yield ",
+        ]
+    )
+    put = data.draw(st.one_of(st.text(max_size=12), st.lists(words, max_size=4).map("".join)))
+    source = source[:start] + put + source[end:]
+    tree = parse(source, "reward.py")
+    if isinstance(tree, Finding):
+        assert tree.type == "SYNTAX_ERROR" and tree.message
+        return
+    errors, warnings = check_source(tree, source, frozenset(["speed"]))
+    for finding in (*errors, *warnings, *check_signature(tree)):
+        assert finding.message and json.dumps(finding.as_dict())
+        assert finding.line is None or 1 <= finding.line <= source.count("\n") + 1 + source.count(
+            "\r"
+        )
 
 
 def test_states_tell_where_it_first_failed(check: Check) -> None:
