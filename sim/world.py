@@ -20,6 +20,7 @@ from sim.reward import RewardError, RewardUse
 from sim.reward_process import RewardProcess
 from sim.rules import TERMINAL, Referee, Status
 from sim.settings import WorldSettings
+from sim.trace import Trace
 from sim.track import Track
 
 Images = NDArray[np.uint8]
@@ -70,6 +71,7 @@ class World:
         seconds: Wall-clock seconds spent since the start in physics, camera and reward (with the
             rules). The rewards are computed while the cameras render; of that, only the time that
             is waited for them afterwards counts here.
+        trace: The rows of its cars, once `start_trace` was called.
 
     Raises:
         UserError: The track, the reward function or the settings are not usable.
@@ -122,6 +124,7 @@ class World:
         self._starts = np.zeros(num_cars)
         self._steps = 0
         self._paused_s = 0.0
+        self.trace: Trace | None = None
         self.seconds = {"physics": 0.0, "camera": 0.0, "reward": 0.0}
         self.restart(np.arange(num_cars))
         self._reward.wait()
@@ -155,6 +158,8 @@ class World:
         self.commands[:], self.rewards = commands, rewards.astype(np.float32)
         self._reward_failures[failed] += 1
         self._returns += rewards
+        if self.trace is not None:
+            self._note(self.trace, actions)
         rewarded = time.perf_counter()
         self.seconds["physics"] += driven - began
         self.seconds["camera"] += rendered - judged
@@ -232,6 +237,13 @@ class World:
         self.referee.next_lap(car)
         self._returns[car] = 0.0
 
+    def start_trace(self) -> Trace:
+        """Begins to note the steps of all cars; episodes under way count from here."""
+        self.trace = Trace(self.num_cars)
+        for car in range(self.num_cars):
+            self._begin_trace(car)
+        return self.trace
+
     def take_reward_errors(self) -> list[RewardError]:
         """The reward function's failures since the last call, one record for each distinct one."""
         return self._reward.take_errors()
@@ -272,6 +284,41 @@ class World:
         self._returns[car] = 0.0
         self._reward_failures[car] = 0
         self._starts[car] = s_m
+        if self.trace is not None:
+            self._begin_trace(car)
+
+    def _begin_trace(self, car: int) -> None:
+        assert self.trace is not None
+        track = self.track_of(car)
+        x, y, z, w = self.physics.quaternion[car]
+        forward = np.array([1 - 2 * (y * y + z * z), 2 * (x * y + w * z)])
+        nose = self.physics.origin[car, :2] + CAR.nose_m * forward
+        # The nose may be a few waypoints ahead of the origin; another branch is never looked at.
+        around = (int(self.referee.memory[car]["near"]) + np.arange(6)) % (len(track.waypoints) - 1)
+        distance = np.hypot(*(track.waypoints[around] - nose).T)
+        self.trace.begin(
+            car,
+            x=float(nose[0]),
+            y=float(nose[1]),
+            yaw=float(np.degrees(np.arctan2(forward[1], forward[0]))),
+            closest_waypoint=int(around[distance.argmin()]),
+            track_len=track.length_m,
+            tstamp=self._steps / self.settings.control_hz + self._paused_s,
+            wall_clock=time.time(),
+        )
+
+    def _note(self, trace: Trace, actions: NDArray[Any]) -> None:
+        trace.note(
+            self.referee.readings,
+            self.commands,
+            np.asarray(actions),
+            self.rewards,
+            waypoints=(self.track.waypoints, self._reverse_track.waypoints),
+            reverse=self.referee.memory["reverse"],
+            track_len=self.track.length_m,
+            tstamp=self._steps / self.settings.control_hz + self._paused_s,
+            wall_clock=time.time(),
+        )
 
     def _render(self, cars: NDArray[np.int64] | None) -> None:
         self.camera.render(self.physics.origin, self.physics.quaternion, self.obs, cars)
