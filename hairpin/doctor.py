@@ -67,6 +67,7 @@ def examine(storage: str) -> Iterator[Finding]:
         lambda: _disk(storage),
         _numba_cache,
         _physics,
+        _reward_room,
         _video,
         _ray,
         _gpu,
@@ -224,6 +225,30 @@ def _physics() -> Finding:
     except Exception as error:
         return Finding("physics", "fail", _said(error), "Install pybullet again.")
     return Finding("physics", "ok", "a world of PyBullet starts")
+
+
+def _reward_room() -> Finding:
+    from sim.reward_process import RewardProcess
+    from sim.sandbox import WALLS
+    from sim.track import Track
+
+    process = RewardProcess("centre_line", (Track.load("oval"),) * 2)
+    try:
+        process.wait()
+    except Exception as error:
+        return Finding("reward process", "fail", _said(error), "Install Hairpin again.")
+    finally:
+        process.close()
+    missing = [wall for wall in WALLS if wall not in process.walls]
+    found = f"walls: {', '.join(process.walls)}"
+    if missing:
+        return Finding(
+            "reward process",
+            "warn",
+            f"{found}; not {', '.join(missing)}",
+            "This system cannot close them: run reward functions of people you trust.",
+        )
+    return Finding("reward process", "ok", found)
 
 
 def _video() -> Finding:

@@ -97,8 +97,10 @@ class JsonReporter(Reporter):
         self._out = out
 
     def event(self, event: Event) -> None:
-        """Prints the event with all its numbers."""
+        """Prints the event with all its numbers; what the user printed goes to stderr as well."""
         self._print(as_record(event))
+        if isinstance(event, RewardPrinted):
+            self.say(event_line(event, self.progress))
 
     def say(self, text: str) -> None:
         """Prints a line on stderr."""

@@ -13,9 +13,12 @@ Every answer is a length and so many bytes of JSON: nothing at all in the usual 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import mmap
 import os
+import signal
 import struct
 import sys
 import time
@@ -32,7 +35,8 @@ BATCH, CALL = b"B", b"C"
 
 def main() -> None:
     """Serves until the parent closes its end of the pipe."""
-    requests, answers, memory_fd, size = (int(word) for word in sys.argv[1:5])
+    requests, answers, memory_fd, size, lifeline = (int(word) for word in sys.argv[1:6])
+    _die_with_parent(lifeline)
     with open(requests, "rb") as reading, open(answers, "wb", buffering=0) as writing:
         memory = mmap.mmap(memory_fd, size)
         os.close(memory_fd)
@@ -59,6 +63,20 @@ def main() -> None:
         _answer(writing, {"walls": walls, **_printed(prints)})
         builder = (build_params, struct.Struct(INPUT_FORMAT))
         _serve(reading, writing, memory, runner, prints, setup, builder)
+
+
+def _die_with_parent(lifeline: int) -> None:
+    """Has the kernel kill this process when the parent's end of a pipe closes, whatever runs here.
+
+    PR_SET_PDEATHSIG is not meant: it looks at the parent's thread, and threads end.
+    """
+    if sys.platform.startswith("linux"):
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(lifeline, 1):
+                os._exit(0)  # it was gone before the kernel was told
 
 
 def _serve(

@@ -10,13 +10,9 @@ car.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
-import math
 import os
-import select
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,22 +30,16 @@ from sim import reward_child
 from sim.errors import UserError
 from sim.params import INPUTS, build_params
 from sim.reward import MAX_REWARD, RewardError, RewardUse, read_reward
+from sim.reward_room import Child, Gone
 from sim.track import Track
 
 LOAD_LIMIT_S = 30.0  # for importing the file; SciPy takes seconds on a busy machine
 MAX_RESTARTS = 5  # so many without GOOD_CALLS between them, and it is given up
 GOOD_CALLS = 1000
 MAX_LINES = 200  # of prints kept until they are taken
-_MAX_ANSWER_BYTES = 8 << 20
 _DTYPES = {"d": "<f8", "q": "<i8", "?": "?"}
 _INPUT = np.dtype([(name, _DTYPES[code]) for name, code in INPUTS])
 _ANSWER = np.dtype([("reward", "<f8"), ("code", "<i8")])
-# One thread for what numerical libraries the user calls: each would claim address space.
-_ENVIRONMENT = {
-    "PATH": os.defpath,
-    "LANG": "C.UTF-8",
-    **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")},
-}
 
 
 @dataclass(frozen=True)
@@ -107,17 +97,15 @@ class RewardProcess:
         at = reward_child.HEAD.size
         self._inputs = np.frombuffer(self._memory, _INPUT, num_cars, at)
         self._answers = np.frombuffer(self._memory, _ANSWER, num_cars, at + self._inputs.nbytes)
-        self._setup = json.dumps(
-            {
-                "path": [entry for entry in sys.path if entry],
-                "file": self._file,
-                "source": source,
-                "memory_mb": memory_mb,
-                "waypoints": self._waypoints,
-                "length_m": self._length_m,
-                "capacity": num_cars,
-            }
-        )
+        self._setup = {
+            "path": [entry for entry in sys.path if entry],
+            "file": self._file,
+            "source": source,
+            "memory_mb": memory_mb,
+            "waypoints": self._waypoints,
+            "length_m": self._length_m,
+            "capacity": num_cars,
+        }
         self._errors: list[RewardError] = []
         self._code_of_kind: dict[str, int] = {}
         self._codes: list[int] = []  # of the running process: its failures' numbers in `_errors`
@@ -127,9 +115,10 @@ class RewardProcess:
         self._calls_seen, self._seconds_seen = 0, 0.0
         self._deaths, self._good_calls = 0, 0
         self._given_up: int | None = None  # the code of the failure it was given up for
+        self._awaited = False  # an answer to a batch
         self.restarts = 0
         self.walls: list[str] = []
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._finalizer = weakref.finalize(self, os.close, self._memory_fd)
         self._start()
 
@@ -139,7 +128,7 @@ class RewardProcess:
             return
         try:
             answer = self._child.answer(LOAD_LIMIT_S)
-        except _Gone as gone:
+        except Gone as gone:
             self._end_child()
             what = (
                 f"it did not come to its end within {LOAD_LIMIT_S:g} s"
@@ -174,6 +163,8 @@ class RewardProcess:
             commands: (n, 2) steering degrees (left positive) and commanded speeds, m/s.
             time_s: Simulated time since the world began, seconds; one for all, or (n,).
         """
+        if self._awaited:  # whoever sent was interrupted before it received
+            self.receive()
         inputs = self._inputs
         for name in _FROM_READINGS:
             inputs[name] = readings[name]
@@ -182,6 +173,7 @@ class RewardProcess:
         inputs["steering_angle"] = commands[:, 0]
         inputs["speed"] = commands[:, 1]
         inputs["sim_time"] = time_s
+        self._awaited = True
         self._request(0)
 
     def receive(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -191,6 +183,7 @@ class RewardProcess:
             (n,) float64 rewards, and the indices of the cars whose call failed.
         """
         answers, count = self._answers, len(self._answers)
+        self._awaited = False
         first = 0
         while self._given_up is None:
             assert self._child is not None
@@ -198,7 +191,7 @@ class RewardProcess:
                 self._note(self._child.answer(self._timeout_s, self._head))
                 answers["code"][first:] = self._ours(answers["code"][first:])
                 break
-            except _Gone as gone:
+            except Gone as gone:
                 car = self._running_car(first)
                 answers["code"][first:car] = self._ours(answers["code"][first:car])
                 params = build_params(self._inputs[car].tolist(), self._waypoints, self._length_m)
@@ -232,7 +225,7 @@ class RewardProcess:
         try:
             self._child.send(reward_child.CALL, len(data), 0, data)
             answer = self._child.answer(self._timeout_s, self._head)
-        except _Gone as gone:
+        except Gone as gone:
             code = self._died(gone, params)
             return Outcome(None, "", self._counted(code), time.monotonic() - began)
         self._note(answer)
@@ -268,7 +261,7 @@ class RewardProcess:
         self._codes = []
         self._calls_seen, self._seconds_seen = 0, 0.0
         self._memory[: reward_child.HEAD.size] = bytes(reward_child.HEAD.size)
-        self._child = _Child(self._setup, self._memory_fd, len(self._memory))
+        self._child = Child(self._setup, self._memory_fd, len(self._memory))
 
     def _revive(self) -> None:
         """Makes sure that a process is there and loaded."""
@@ -282,7 +275,7 @@ class RewardProcess:
             return
         self._revive()
         assert self._child is not None
-        with contextlib.suppress(_Gone):  # `receive` meets it again
+        with contextlib.suppress(Gone):  # `receive` meets it again
             self._child.send(reward_child.BATCH, first, len(self._inputs) - first)
 
     def _head(self) -> tuple[int, float]:
@@ -294,7 +287,7 @@ class RewardProcess:
         car, _ = self._head()
         return min(max(car, first), len(self._answers) - 1)
 
-    def _died(self, gone: _Gone, params: dict[str, Any]) -> int:
+    def _died(self, gone: Gone, params: dict[str, Any]) -> int:
         """Takes note of a process that ended or was ended; returns the failure's code."""
         self._end_child()
         if gone.too_slow:
@@ -368,127 +361,19 @@ def check_reward(spec: str, track: Track, *, timeout_s: float = 1.0, memory_mb: 
         process.close()
 
 
-class _Gone(Exception):
-    """The process ended, or was too slow and is to be ended."""
-
-    def __init__(self, message: str, *, too_slow: bool = False) -> None:
-        super().__init__(message)
-        self.too_slow = too_slow
-
-
-class _Child:
-    """One process, the pipes to it, and its folder."""
-
-    def __init__(self, setup: str, memory_fd: int, memory_size: int) -> None:
-        self.loaded = False
-        self.folder = tempfile.mkdtemp(prefix="hairpin-reward-")
-        requests, self._requests = os.pipe()
-        self._answers, answers = os.pipe()
-        words = [str(number) for number in (requests, answers, memory_fd, memory_size)]
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-B", reward_child.__file__, *words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(requests, answers, memory_fd),
-                env=_ENVIRONMENT,
-                cwd=self.folder,
-                start_new_session=True,
-            )
-        finally:
-            os.close(requests)
-            os.close(answers)
-        self._poll = select.poll()
-        self._poll.register(self._answers, select.POLLIN)
-        self.close = weakref.finalize(
-            self, _end, self._process, (self._requests, self._answers), self.folder
-        )
-        content = json.dumps({**json.loads(setup), "folder": self.folder}).encode()
-        with contextlib.suppress(_Gone):  # the first answer tells
-            self._write(reward_child.LENGTH.pack(len(content)) + content)
-
-    def send(self, kind: bytes, first: int, count: int, data: bytes = b"") -> None:
-        """Sends a request."""
-        self._write(reward_child.REQUEST.pack(kind, first, count) + data)
-
-    def answer(self, limit_s: float, head: Any = None) -> dict[str, Any]:
-        """Waits for an answer; with `head`, each call may take `limit_s`, else all of it.
-
-        Raises:
-            _Gone: The process ended, answered nonsense, or is too slow.
-        """
-        waiting_since, wait_s = time.monotonic(), limit_s
-        while not self._poll.poll(math.ceil(wait_s * 1000.0)):
-            now = time.monotonic()
-            # A call that has not begun yet waits for a processor; it is not the user's fault, but
-            # must not last for ever.
-            began = (head()[1] or now) if head else waiting_since
-            if now - began >= limit_s or now - waiting_since > 100.0 * limit_s:
-                raise _Gone("too slow", too_slow=True)
-            wait_s = limit_s - (now - began)
-        (length,) = reward_child.LENGTH.unpack(self._read(reward_child.LENGTH.size))
-        if length == 0:
-            return _NOTHING
-        if not 0 < length <= _MAX_ANSWER_BYTES:
-            raise _Gone("it wrote where it has no business")
-        try:
-            answer = json.loads(self._read(length))
-        except ValueError:
-            raise _Gone("it wrote where it has no business") from None
-        if not isinstance(answer, dict):
-            raise _Gone("it wrote where it has no business")
-        return answer
-
-    def _write(self, data: bytes) -> None:
-        try:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(self._requests, left) :]
-        except OSError:
-            raise _Gone(self._end_of_process()) from None
-
-    def _read(self, length: int) -> bytes:
-        parts = []
-        while length:
-            part = os.read(self._answers, length)
-            if not part:
-                raise _Gone(self._end_of_process())
-            parts.append(part)
-            length -= len(part)
-        return b"".join(parts)
-
-    def _end_of_process(self) -> str:
-        try:
-            code = self._process.wait(timeout=1.0)
-        except subprocess.TimeoutExpired:
-            return "it closed its pipes"
-        if code >= 0:
-            return f"exit code {code}"
-        with contextlib.suppress(ValueError):
-            return f"killed by {signal.Signals(-code).name}"
-        return f"killed by signal {-code}"
-
-
-_NOTHING: dict[str, Any] = {}
-
-
-def _end(process: subprocess.Popen[bytes], pipes: tuple[int, int], folder: str) -> None:
-    """Kills a process with all that it started, and removes what was its own."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    for pipe in pipes:
-        os.close(pipe)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def _memory_file(size: int) -> int:
-    """A nameless file of zeros to share."""
+    """A nameless file of zeros to share, which nobody can cut short where the kernel knows how."""
     if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("hairpin-reward")
-    else:
-        descriptor, name = tempfile.mkstemp(prefix="hairpin-reward-")
-        Path(name).unlink()
+        descriptor = os.memfd_create("hairpin-reward", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(descriptor, size)
+        # Memory of a file that the user's code cut short would end this process with SIGBUS.
+        fcntl.fcntl(
+            descriptor,
+            fcntl.F_ADD_SEALS,
+            fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL,
+        )
+        return descriptor
+    descriptor, name = tempfile.mkstemp(prefix="hairpin-reward-")
+    Path(name).unlink()
     os.ftruncate(descriptor, size)
     return descriptor

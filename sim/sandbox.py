@@ -1,8 +1,8 @@
 """The walls around a process that runs somebody's code, as far as the kernel lets us build them.
 
 A process calls `confine` on itself before it runs the code: limits on memory, files and cores, no
-network, no files but those that Python needs, no signals to or looks into other processes. None of
-it needs privileges; what a kernel doesn't know is left out and not counted.
+network, no files but those that Python needs, no processes of its own, no signals to or looks into
+others. None of it needs privileges; what a kernel doesn't know is left out and not counted.
 
 Sources: landlock(7), unshare(2), prctl(2), capabilities(7), and the kernel's headers.
 
@@ -14,12 +14,13 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-import signal
 import struct
 import sys
 from collections.abc import Iterable
 
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+from sim.seccomp import refuse_calls
+
+_PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _CAPABILITY_VERSION_3 = 0x20080522
 _SYS_CAPSET = {"x86_64": 126, "aarch64": 91}
@@ -32,6 +33,8 @@ _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _NET_RIGHTS, _SCOPES = 0b11, 0b11  # bind and connect TCP; abstract sockets and signals
 _MAX_FILE_BYTES = 16 << 20
 _MAX_OPEN_FILES = 64
+
+WALLS = ("limits", "network", "privileges", "files", "processes")
 
 # What Python and the numerical libraries look at, beside the folders of their packages.
 _SYSTEM_PATHS = (
@@ -60,20 +63,20 @@ def confine(folder: str, *, memory_mb: int, readable: Iterable[str] = ()) -> lis
         readable: More files and folders that it may read.
 
     Returns:
-        Which walls stand: limits, privileges, network, files.
+        Which walls stand, of `WALLS`.
     """
     walls = []
     os.chdir(folder)
     if sys.platform.startswith("linux"):
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0 and os.getppid() == 1:
-            os._exit(0)  # the parent died before the kernel was told to watch it
         if libc.unshare(_CLONE_NEWNET) == 0 or libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0:
             walls.append("network")
         if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 and _drop_capabilities(libc):
             walls.append("privileges")
         if _landlock(libc, folder, [*_SYSTEM_PATHS, *_python_paths(), *readable]):
             walls.append("files")
+        if refuse_calls(libc):
+            walls.append("processes")
     _limit(memory_mb)
     return ["limits", *walls]
 

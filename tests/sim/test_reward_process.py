@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from sim.errors import UserError
 from sim.params import INPUTS
 from sim.reward import RewardError
 from sim.reward_process import GOOD_CALLS, MAX_RESTARTS, RewardProcess
+from sim.reward_room import remove_stale_folders
 from sim.rules import MEMORY, READINGS
 from sim.settings import WorldSettings
 from sim.track import Track
@@ -357,7 +360,10 @@ def test_an_endless_import_is_ended(
         process.wait()
 
 
-def test_hundreds_of_restarts_leave_nothing_behind(start: Callable[..., RewardProcess]) -> None:
+def test_hundreds_of_restarts_leave_nothing_behind(
+    start: Callable[..., RewardProcess], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     process = start("if params['die']: os._exit(0)\nreturn 1.0", before="import os", cars=1)
     me = psutil.Process()
 
@@ -390,3 +396,112 @@ def test_calls_are_timed(start: Callable[..., RewardProcess]) -> None:
     assert use.seconds >= 0.06
     assert 0.03 <= use.longest_s <= use.seconds
     assert process.take_use().calls == 0
+
+
+@linux
+@pytest.mark.parametrize(
+    "body",
+    [
+        "os.fork()",
+        "subprocess.run(['/bin/true'])",
+        "os.posix_spawn('/bin/true', ['true'], {})",
+        "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE)",
+        "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+        "os.sched_setaffinity(os.getppid(), {0})",
+    ],
+)
+def test_no_processes_of_its_own_and_no_say_in_others(
+    start: Callable[..., RewardProcess], body: str
+) -> None:
+    process = start(f"{body}\nreturn 1.0", before="import os, resource, subprocess")
+    if "processes" not in process.walls:
+        pytest.skip("this kernel has no seccomp filters for us")
+    assert batch(process) == ([0.0] * CARS, list(range(CARS)))
+    assert only_error(process).kind == "PermissionError"
+    assert process.restarts == 0
+
+
+def test_shared_memory_cannot_be_cut_short(start: Callable[..., RewardProcess]) -> None:
+    process = start(
+        "for descriptor in range(3, 64):\n"
+        "    with contextlib.suppress(OSError):\n"
+        "        os.ftruncate(descriptor, 0)\n"
+        "return 1.0",
+        before="import contextlib, os",
+    )
+    assert batch(process)[1] == []
+    assert batch(process)[0] == [1.0] * CARS
+
+
+def test_half_an_answer_is_not_waited_for_longer_than_a_call(
+    start: Callable[..., RewardProcess],
+) -> None:
+    process = start(
+        "for descriptor in range(3, 64):\n"
+        "    with contextlib.suppress(OSError):\n"
+        "        os.write(descriptor, bytes([16, 0, 0]))\n"
+        "while True:\n"
+        "    pass",
+        before="import contextlib, os",
+        cars=1,
+        timeout_s=0.2,
+    )
+    assert batch(process, 1) == ([0.0], [0])
+    assert only_error(process).kind in ("too slow", "process ended")
+
+
+def test_an_answer_nobody_took_is_not_the_next_ones(start: Callable[..., RewardProcess]) -> None:
+    process = start("global n\nn += 1\nreturn n", before="n = 0")
+    process.send(np.zeros(CARS, READINGS), np.zeros(CARS, MEMORY), np.zeros((CARS, 2)), 0.0)
+    assert batch(process)[0] == [5.0, 6.0, 7.0, 8.0]
+
+
+def test_it_outlives_the_thread_that_started_it(start: Callable[..., RewardProcess]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        process = pool.submit(start, "return 1.0").result()
+    assert batch(process) == ([1.0] * CARS, [])
+    assert process.restarts == 0
+
+
+PARENT = """
+import sys, time
+from sim.reward_process import RewardProcess
+from sim.track import Track
+process = RewardProcess(sys.argv[1], (Track.load("oval"),) * 2)
+process.wait()
+print(process._child._process.pid, process._child.folder, flush=True)
+process.call({})
+"""
+
+
+def test_a_killed_parent_leaves_no_process_and_no_folder_for_long(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = tmp_path / "reward.py"
+    path.write_text("def reward_function(params):\n    while True: sum(range(10**9))\n")
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert parent.stdout is not None
+    pid, folder = parent.stdout.readline().split()
+    child = psutil.Process(int(pid))
+    parent.kill()
+    parent.communicate()
+    child.wait(30)
+    assert Path(folder).is_dir(), "nobody was left to remove it"
+    remove_stale_folders(0.0)
+    assert not Path(folder).exists()
+
+
+def test_the_folder_of_a_living_process_is_not_stale(
+    start: Callable[..., RewardProcess], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    process = start("open('note', 'w').close()\nreturn 1.0")
+    assert batch(process)[1] == []
+    remove_stale_folders(0.0)
+    assert batch(process) == ([1.0] * CARS, [])
