@@ -212,7 +212,9 @@ def _unknown_keys(tree: ast.Module, keys: frozenset[str]) -> list[Finding]:
 
 def _undefined_names(tree: ast.Module, source: str) -> list[Finding]:
     """Names that nothing defines: they fail on the first call that comes by."""
-    table = symtable.symtable(source, "reward", "exec")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `parse`
+        table = symtable.symtable(source, "reward", "exec")
     tables = [table]
     for one in tables:
         tables += one.get_children()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from hairpin.cli import run
 from hairpin.validation import Finding, Report, validate
 from hairpin.validation.source import check_signature, check_source, parse
 from sim.reward import reward_names, reward_path
-from sim.track import Track
+from sim.tracks import names
 
 Check = Callable[..., Report]
 
@@ -332,10 +333,16 @@ def test_help_has_examples_and_imports_nothing_heavy() -> None:
     assert "Examples:" in done.stdout
 
 
-def test_every_track_of_the_library_gives_states_to_try(check: Check) -> None:
-    from sim.tracks import names
-
-    for name in names():
-        assert Track.load(name).name == name
-        report = check(function("return params['progress'] / params['steps']"), name)
+def test_every_track_gives_states_to_try(check: Check) -> None:
+    folder = os.environ.get("HAIRPIN_TEST_ROUTES")
+    routes = sorted(map(str, Path(folder).glob("*.npy"))) if folder else []
+    for track in (*names(), "random:7", *routes):
+        report = check(function("return params['progress'] / params['steps']"), track)
         assert report.errors == [] and report.states > 400
+
+
+def test_pythons_own_warnings_about_a_source_are_not_shown(
+    check: Check, recwarn: pytest.WarningsRecorder
+) -> None:
+    report = check(function("x = '\\d'", "return 1 if params['speed'] is 2 else len(x)"))
+    assert report.valid and len(recwarn) == 0
