@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from hairpin.job import Job
 from hairpin.stored_job import job_of
 from learner.state import read_weights
 from rollout_workers.network import NETWORKS
@@ -12,7 +13,7 @@ from rollout_workers.policy import Policy
 from sim.recording import Recording
 from sim.trial import Trial, run_trials, start_points
 from sim.world import World
-from storage import Run
+from storage import CheckpointInfo, Run
 
 MAX_CARS = 20  # driven at once
 
@@ -102,13 +103,62 @@ def evaluate_run(
         UserError: The track or the job is not usable.
         StorageError: There is no such checkpoint, or it and those before it are damaged.
     """
+    driver = take_driver(run, ref, cars=min(starts, MAX_CARS), track=track)
+    try:
+        trials = run_trials(driver.world, driver.policy.act, start_points(starts), record=record)
+    finally:
+        driver.world.close()
+    settings, info = driver.world.settings, driver.checkpoint
+    return Evaluation(run.name, info.name, info.step, settings.track, settings.camera, trials)
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A stored policy and a world to drive it in.
+
+    Attributes:
+        job: What the policy was trained by.
+        checkpoint: Where it comes from.
+        world: To be closed by who took it.
+        policy: The policy, greedy.
+    """
+
+    job: Job
+    checkpoint: CheckpointInfo
+    world: World
+    policy: Policy
+
+
+def take_driver(
+    run: Run,
+    ref: str = "best",
+    *,
+    cars: int,
+    track: str | None = None,
+    direction: str | None = None,
+    episode_s: float | None = None,
+) -> Driver:
+    """Reads a checkpoint and makes a world for it.
+
+    Args:
+        run: The run.
+        ref: ``best``, ``latest``, or the name or the steps of a checkpoint.
+        cars: How many cars drive at once.
+        track: Another track than the run's.
+        direction: Another direction: forward, reversed or alternating.
+        episode_s: Another limit of an episode, simulated seconds.
+
+    Raises:
+        UserError: The track or the job is not usable.
+        StorageError: There is no such checkpoint, or it and those before it are damaged.
+    """
     job = job_of(run)
     info, files = run.read_checkpoint(ref)
-    settings = job.world_settings()
-    if track is not None:
-        settings = settings.model_copy(update={"track": track})
-    world = World(settings, num_cars=min(starts, MAX_CARS), seed=job.seed)
+    changed = {"track": track, "direction": direction, "episode_s": episode_s}
+    settings = job.world_settings().model_copy(
+        update={key: value for key, value in changed.items() if value is not None}
+    )
+    world = World(settings, num_cars=cars, seed=job.seed)
     policy = Policy(NETWORKS[job.preset], world.actions.space)
     policy.set_weights(read_weights(files))
-    trials = run_trials(world, policy.act, start_points(starts), record=record)
-    return Evaluation(run.name, info.name, info.step, settings.track, settings.camera, trials)
+    return Driver(job, info, world, policy)

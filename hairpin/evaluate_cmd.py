@@ -1,9 +1,10 @@
-"""``hairpin evaluate``: drives a trained policy and counts laps."""
+"""``hairpin evaluate``: a trained policy races, or drives from many starts."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,73 +13,155 @@ from hairpin.options import examples, json_option, storage_option
 
 if TYPE_CHECKING:
     from hairpin.evaluate import Evaluation
+    from hairpin.race_run import RunRace
+
+logger = logging.getLogger(__name__)
 
 
 @click.command(
     epilog=examples(
         "hairpin evaluate RUN",
-        "hairpin evaluate RUN@latest --starts 5",
-        "hairpin evaluate RUN --track bowtie --video bowtie.mp4",
+        "hairpin evaluate RUN --laps 5 --no-continuous",
+        "hairpin evaluate RUN@latest --track bowtie --off-track-penalty 2",
+        "hairpin evaluate RUN --starts 20",
     )
 )
 @click.argument("run", metavar="RUN[@CHECKPOINT]")
 @click.option("--track", help="Another track than the run's: a name, a .npy file, random:SEED.")
+@click.option("--laps", type=click.IntRange(1, 1000), help="Laps of the race.  [job: 3]")
+@click.option(
+    "--continuous/--no-continuous",
+    default=None,
+    help="One rolling run, or each lap a trial from standstill.  [job: continuous]",
+)
+@click.option(
+    "--direction",
+    type=click.Choice(["forward", "reversed", "alternating"]),
+    help="Driving direction; alternating needs --no-continuous.  [job: forward]",
+)
+@click.option(
+    "--off-track-penalty",
+    type=click.FloatRange(0.0, 600.0),
+    metavar="SECONDS",
+    help="How long a car stands that left the track; part of its lap time.  [job: 5]",
+)
+@click.option(
+    "--max-resets", type=click.IntRange(0, 10_000), help="Then the run is over.  [job: 100]"
+)
 @click.option(
     "--starts",
     type=click.IntRange(1, 1000),
-    default=20,
-    show_default=True,
-    help="Start points, evenly spread over the lap.",
+    help="No race: one lap from each of so many starts, spread over the track, without resets.",
 )
-@click.option("--video", metavar="FILE", help="Also write the best drive as an .mp4.")
+@click.option("--video", metavar="FILE", help="Also write the best lap as an .mp4.")
 @storage_option
 @json_option("Print one JSON object.")
 def evaluate(
-    run: str, track: str | None, starts: int, video: str | None, storage: str | None, as_json: bool
+    run: str,
+    track: str | None,
+    laps: int | None,
+    continuous: bool | None,
+    direction: str | None,
+    off_track_penalty: float | None,
+    max_resets: int | None,
+    starts: int | None,
+    video: str | None,
+    storage: str | None,
+    as_json: bool,
 ) -> None:
-    """Drive the policy of RUN greedily from several starts and count laps.
+    """Let the policy of RUN race greedily, by the rules of the DeepRacer league.
+
+    A car that leaves the track stands for the penalty, which counts, and drives on from the middle
+    of the nearer lane. What is not given comes from `race:` in the run's job. Trace and metrics are
+    written into the run, as deepracer-for-cloud writes them.
 
     CHECKPOINT is best (the default), latest, or a name or its number of steps, as
     `hairpin show RUN` lists them.
     """
     from hairpin.quiet import claim_stdout
 
+    rules = {
+        "laps": laps,
+        "continuous": continuous,
+        "off_track_penalty_s": off_track_penalty,
+        "max_resets": max_resets,
+    }
+    _check(starts, {**rules, "direction": direction})
     out = claim_stdout() if as_json else None
-    evaluation = evaluate_reference(run, track, starts, video, storage)
-    if out:
-        click.echo(json.dumps(evaluation.as_dict()), file=out)
+    if starts is not None:
+        evaluation = evaluate_reference(run, track, starts, video, storage)
+        if out:
+            click.echo(json.dumps(evaluation.as_dict()), file=out)
+        else:
+            print_evaluation(evaluation)
+        written: dict[str, str] = {}
     else:
-        print_evaluation(evaluation)
+        raced, written = race_reference(run, track, direction, rules, video, storage)
+        if out:
+            click.echo(json.dumps({**raced.as_dict(), "files": written}), file=out)
+        else:
+            from hairpin.race_table import print_race
+
+            print_race(raced)
+    if not out:
         if video:
-            click.echo(f"video: {video}")
+            written["video"] = video
+        for name, place in written.items():
+            click.echo(f"{name}: {place}")
 
 
 def evaluate_reference(
     reference: str, track: str | None, starts: int, video: str | None, storage: str | None
 ) -> Evaluation:
-    """Does what the command does, and returns what came of it."""
+    """Drives a lap from each start, and returns what came of it."""
     from pathlib import Path
 
     from hairpin.evaluate import evaluate_run
-    from hairpin.job import absolute, looks_like_path
-    from hairpin.places import split_reference, storage_url
     from hairpin.video import check_video_path, save_video
-    from sim.track import Track
-    from storage import Run, open_store
 
-    name, checkpoint = split_reference(reference)
-    run = Run.open(open_store(storage_url(storage)), name)
-    if track is not None:
-        Track.load(track)
-        track = absolute(track, Path()) if looks_like_path(track) else track
+    found, checkpoint = _open(reference, storage)
+    track = _usable(track)
     if video:
         check_video_path(Path(video))
     evaluation = evaluate_run(
-        run, checkpoint or "best", track=track, starts=starts, record=video is not None
+        found, checkpoint, track=track, starts=starts, record=video is not None
     )
     if video:
         save_video(evaluation, Path(video))
     return evaluation
+
+
+def race_reference(
+    reference: str,
+    track: str | None,
+    direction: str | None,
+    rules: dict[str, Any],
+    video: str | None,
+    storage: str | None,
+) -> tuple[RunRace, dict[str, str]]:
+    """Drives a race, stores its files, and returns it and where they are."""
+    from pathlib import Path
+
+    from hairpin.deepracer.evaluation_files import write_evaluation
+    from hairpin.race_run import race_run
+    from hairpin.video import check_video_path, save_recording
+    from storage import StorageError
+
+    found, checkpoint = _open(reference, storage)
+    track = _usable(track)
+    if video:
+        check_video_path(Path(video))
+    raced = race_run(found, checkpoint, track=track, direction=direction, rules=rules)
+    written = {}
+    try:
+        name = write_evaluation(found, raced)
+        written["trace"] = found.locate(f"{name}/evaluation-simtrace/0-iteration.csv")
+        written["metrics"] = found.locate(f"metrics/evaluation/{name}.json")
+    except StorageError as error:  # the race was driven all the same
+        logger.warning("trace and metrics are not kept: %s", error)
+    if video:
+        save_recording(raced.best_recording, raced.world.camera, Path(video))
+    return raced, written
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
@@ -111,3 +194,45 @@ def print_evaluation(evaluation: Evaluation) -> None:
         f"(checkpoint {evaluation.checkpoint})",
         soft_wrap=True,
     )
+
+
+def _check(starts: int | None, race: dict[str, Any]) -> None:
+    """Refuses options that contradict each other, before anything is driven."""
+    from sim.errors import UserError
+
+    given = [
+        f"--{key.removesuffix('_s').replace('_', '-')}" for key in race if race[key] is not None
+    ]
+    if starts is not None and given:
+        raise UserError(
+            f"it does not go with {', '.join(given)}, which are about a race",
+            where="--starts",
+            fix="Leave out one or the other",
+        )
+    if race["direction"] == "alternating" and race["continuous"]:
+        raise UserError(
+            "a rolling run has one direction",
+            where="--direction alternating",
+            fix="Add --no-continuous",
+        )
+
+
+def _open(reference: str, storage: str | None) -> tuple[Any, str]:
+    from hairpin.places import split_reference, storage_url
+    from storage import Run, open_store
+
+    name, checkpoint = split_reference(reference)
+    return Run.open(open_store(storage_url(storage)), name), checkpoint or "best"
+
+
+def _usable(track: str | None) -> str | None:
+    """The track with its path made absolute, if it is one that can be loaded."""
+    from pathlib import Path
+
+    from hairpin.job import absolute, looks_like_path
+    from sim.track import Track
+
+    if track is None:
+        return None
+    Track.load(track)
+    return absolute(track, Path()) if looks_like_path(track) else track

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hairpin.evaluate import Evaluation
 from sim.errors import UserError
+from sim.recording import Recording
 
 
 def check_video_path(path: Path) -> None:
@@ -23,14 +24,23 @@ def save_video(evaluation: Evaluation, path: Path) -> None:
     Raises:
         UserError: The file cannot be written.
     """
+    drive = evaluation.best_recording
+    if drive is None:
+        raise ValueError("the evaluation was not recorded")
+    save_recording(drive, evaluation.camera, path)
+
+
+def save_recording(drive: Recording, camera: str, path: Path) -> None:
+    """Writes a drive as an .mp4; `camera` names what the car saw with.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
     from sim.camera import CAMERAS
     from sim.track import Track
     from sim.video import render_recording, write_mp4
 
-    drive = evaluation.best_recording
-    if drive is None:
-        raise ValueError("the evaluation was not recorded")
-    frames = render_recording(drive, Track.load(drive.track), eye=CAMERAS[evaluation.camera])
+    frames = render_recording(drive, Track.load(drive.track), eye=CAMERAS[camera])
     write_mp4(path, frames)
 
 
