@@ -21,6 +21,10 @@ COMMANDS = {
     "evaluate": ("hairpin.evaluate_cmd:evaluate", "Drive a trained policy and count laps."),
     "runs": ("hairpin.runs_cmd:runs", "List the runs of a storage."),
     "show": ("hairpin.runs_cmd:show", "Numbers, checkpoints and files of a run."),
+    "export": (
+        "hairpin.export_cmd:export",
+        "Write a policy as a file for a car: ONNX, DeepRacer, torch.",
+    ),
     "play": ("hairpin.play_cmd:play", "Make a video of a run's best policy."),
     "tracks": ("hairpin.tracks_cmd:tracks", "List, draw and import tracks."),
     "validate": ("hairpin.validate_cmd:validate", "Check a reward function before it trains."),
