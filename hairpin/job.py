@@ -14,13 +14,21 @@ from hairpin.deepracer_folder import DEEPRACER_FILES, read_deepracer_folder
 from hairpin.job_errors import explain
 from hairpin.job_file import JobFile, read_job_file
 from hairpin.places import storage_url
-from learner.settings import EvaluateSettings, PPOSettings, StopSettings, TrainSettings
+from learner.settings import (
+    EvaluateSettings,
+    PPOSettings,
+    Preset,
+    StopSettings,
+    TrainSettings,
+    check_exploration,
+)
 from sim.errors import UserError, did_you_mean
 from sim.machine import available_cores
 from sim.race_settings import RaceSettings
 from sim.settings import WorldSettings
 
 JOB_NAMES = ("job.yaml", "job.yml", "job.json")
+MAX_WORKERS = 1000
 REWARD_NAME = "reward_function.py"
 
 
@@ -31,13 +39,13 @@ class Job(WorldSettings):
     """
 
     camera: Literal["fast", "deepracer"] = Field(default="fast", exclude=True, repr=False)
-    preset: Literal["fast", "deepracer"] = Field(
+    preset: Preset = Field(
         default="fast",
         description="Camera and network: fast is 80x60 and built for CPUs; deepracer is 160x120 "
-        "with the DeepRacer's network.",
+        "with DeepRacer's usual network, deepracer_deep and deepracer_deeper with its larger ones.",
     )
     workers: int | None = Field(
-        default=None, ge=1, le=1000, description="Processes that drive; default: one a core."
+        default=None, ge=1, le=MAX_WORKERS, description="Processes that drive; default: one a core."
     )
     cars_per_worker: int = Field(default=16, ge=1, le=512, description="Cars in a worker's world.")
     ppo: PPOSettings = Field(default=PPOSettings(), description="The learning algorithm's numbers.")
@@ -60,6 +68,11 @@ class Job(WorldSettings):
     num_gpus_per_learner: float = Field(
         default=0.0, ge=0.0, le=8.0, description="GPUs of each learner."
     )
+    clone: str | None = Field(
+        default=None,
+        description="Start from the weights of RUN, RUN@best, RUN@latest or RUN@STEP, in the same "
+        "storage.",
+    )
     run: str | None = Field(default=None, description="The run's name; default: made up.")
     storage: str | None = Field(
         default=None, description="Where runs are kept; default: $HAIRPIN_STORAGE or ./runs."
@@ -75,8 +88,14 @@ class Job(WorldSettings):
             if "camera" in data:
                 raise ValueError("unknown key 'camera'. The camera comes with preset")
             preset = data.get("preset")
-            return {**data, "camera": preset if preset in ("fast", "deepracer") else "fast"}
+            large = isinstance(preset, str) and preset.startswith("deepracer")
+            return {**data, "camera": "deepracer" if large else "fast"}
         return data
+
+    @model_validator(mode="after")
+    def _exploration_fits(self) -> Job:
+        check_exploration(self.ppo, self)
+        return self
 
     def world_settings(self) -> WorldSettings:
         """The part that the simulator needs."""
@@ -87,7 +106,9 @@ class Job(WorldSettings):
         return TrainSettings(
             world=self.world_settings(),
             network=self.preset,
-            workers=self.workers or available_cores(),
+            workers=min(
+                self.workers or available_cores(), self.ppo.episodes_per_iteration or MAX_WORKERS
+            ),
             cars_per_worker=self.cars_per_worker,
             ppo=self.ppo,
             evaluate=self.evaluate,
@@ -117,6 +138,7 @@ OPTIONS: dict[tuple[str, ...], str] = {
     ("stop", "steps"): "--steps",
     ("stop", "until"): "--until",
     ("seed",): "--seed",
+    ("clone",): "--clone",
     ("run",): "--run",
     ("storage",): "--storage",
     ("address",): "--address",

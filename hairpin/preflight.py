@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hairpin.address import check_address
+from hairpin.clone import find_clone
 from hairpin.job import Job
 from hairpin.places import storage_url
 from sim.reward import reward_path
@@ -31,6 +36,9 @@ class Prepared:
         reward_source: The reward function's file.
         route: The route's file if the track is one of the user's, else None.
         notes: What should be said before it begins.
+        clone: Weights to start from, if not from fresh ones.
+        cloned_from: The run and checkpoint they are from.
+        sources: Where each value of the job was said, by its way joined with dots.
     """
 
     job: Job
@@ -38,10 +46,17 @@ class Prepared:
     reward_source: bytes
     route: Path | None
     notes: list[str]
+    clone: Mapping[str, NDArray[np.float32]] | None = None
+    cloned_from: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
-def prepare(job: Job) -> Prepared:
+def prepare(job: Job, sources: Mapping[str, str] | None = None) -> Prepared:
     """Checks the reward function, the track, the run's name and the storage.
+
+    Args:
+        job: What to train.
+        sources: Where its values were said, to be kept with the run.
 
     Raises:
         UserError: The reward function or the track is not usable.
@@ -57,7 +72,17 @@ def prepare(job: Job) -> Prepared:
     notes = []
     if RAY_JOB_FOLDER in Path(store.url).parts:
         notes.append(f"Ray removes {store.url} after the job; keep runs elsewhere with --storage")
-    return Prepared(filled, store, reward_path(job.reward).read_bytes(), route, notes)
+    clone = find_clone(job, store)
+    return Prepared(
+        filled,
+        store,
+        reward_path(job.reward).read_bytes(),
+        route,
+        notes + (clone.notes if clone else []),
+        clone=clone.weights if clone else None,
+        cloned_from=clone.origin if clone else None,
+        sources=sources or {},
+    )
 
 
 def check_world(job: Job) -> None:
@@ -74,6 +99,10 @@ def create_run(prepared: Prepared) -> Run:
     copies: going on and evaluating do not depend on what becomes of the originals.
     """
     job, about = prepared.job, describe_origin(prepared.job)
+    if prepared.cloned_from:
+        about["cloned_from"] = prepared.cloned_from
+    if prepared.sources:
+        about["sources"] = dict(prepared.sources)
     assert job.run is not None
     route_name = safe_name(prepared.route.stem) + ".npy" if prepared.route else None
     kept = stored_job(job, route_name)

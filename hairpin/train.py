@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TextIO
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from hairpin.job import Job
 from hairpin.process_time import process_began
@@ -19,13 +22,21 @@ from storage import Run
 USER_ERROR = 2
 
 
-def train_run(job: Job, run: Run, *, resume: bool, out: TextIO | None) -> int:
+def train_run(
+    job: Job,
+    run: Run,
+    *,
+    resume: bool,
+    clone: Mapping[str, NDArray[np.float32]] | None = None,
+    out: TextIO | None,
+) -> int:
     """Trains `job` into `run`, says how it goes, and finishes with table, picture and video.
 
     Args:
         job: Checked by `hairpin.preflight`.
         run: This process is its writer.
         resume: Whether to go on from its last checkpoint.
+        clone: Weights to start from.
         out: Where to write JSON lines, for a program; None to say it to people.
 
     Returns:
@@ -35,7 +46,7 @@ def train_run(job: Job, run: Run, *, resume: bool, out: TextIO | None) -> int:
     try:
         with StopRequest(reporter.stopping) as should_stop:
             with reporter:
-                result = _train(job, run, resume, reporter, should_stop)
+                result = _train(job, run, resume, clone, reporter, should_stop)
             return _finish(job, run, result, reporter)
     finally:
         if not run.checkpoints.names():  # nothing came of it: its name can be used again
@@ -55,7 +66,12 @@ def make_reporter(progress: Progress, out: TextIO | None) -> Reporter:
 
 
 def _train(
-    job: Job, run: Run, resume: bool, reporter: Reporter, should_stop: StopRequest
+    job: Job,
+    run: Run,
+    resume: bool,
+    clone: Mapping[str, NDArray[np.float32]] | None,
+    reporter: Reporter,
+    should_stop: StopRequest,
 ) -> Result:
     from learner.session import train  # brings torch and Ray along
 
@@ -71,6 +87,7 @@ def _train(
         job.train_settings(),
         run,
         resume=resume,
+        clone=clone,
         on_event=on_event,
         should_stop=should_stop,
         ray_address=job.address,

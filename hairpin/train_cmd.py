@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         "hairpin train job.yaml --until completion=0.95",
         "hairpin train --show-job > job.yaml",
         "hairpin train --resume RUN --minutes 20",
+        "hairpin train --clone RUN@best --reward faster.py --track bowtie",
     )
 )
 @click.argument("job", required=False)
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 @click.option("--reward", metavar="FILE", help="A file with reward_function(params).")
 @click.option(
     "--preset",
-    type=click.Choice(["fast", "deepracer"]),
-    help="Camera and network: fast (80x60) or deepracer (160x120).",
+    type=click.Choice(["fast", "deepracer", "deepracer_deep", "deepracer_deeper"]),
+    help="Camera and network: fast (80x60) or DeepRacer's (160x120).",
 )
 @click.option("--workers", type=int, metavar="N", help="Processes that drive. [default: cores]")
 @click.option("--minutes", type=float, metavar="M", help="Stop after so many minutes.")
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
     help="Stop when greedy driving is good enough: completion=0.95 or lap_time=9.5.",
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of all random numbers.")
+@click.option(
+    "--clone",
+    metavar="RUN[@CHECKPOINT]",
+    help="Start from another run's weights, with a changed reward, track or hyperparameters.",
+)
 @click.option("--run", metavar="NAME", help="The run's name. [default: made up]")
 @storage_option
 @click.option("--resume", metavar="RUN", help="Go on with RUN from its last checkpoint.")
@@ -91,7 +97,9 @@ def _begin(
     prepared = prepare(loaded.job)
     for note in prepared.notes:
         click.echo(f"note: {note}", err=True)
-    return train_run(prepared.job, create_run(prepared), resume=False, out=out)
+    return train_run(
+        prepared.job, create_run(prepared), resume=False, clone=prepared.clone, out=out
+    )
 
 
 def _go_on(

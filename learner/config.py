@@ -49,12 +49,18 @@ def build_config(
             "network": network.to_dict(),
             "seed": settings.seed,
             "world_factory": world_factory,
+            "collection": {
+                "episodes": ppo.episodes_per_iteration,
+                "max_steps": ppo.max_iteration_steps,
+                "epsilon": ppo.epsilon if ppo.exploration == "e_greedy" else None,
+                "epsilon_steps": ppo.epsilon_steps,
+            },
         },
         disable_env_checking=True,
     )
     config.env_runners(
         num_env_runners=settings.workers,
-        num_envs_per_env_runner=settings.cars_per_worker,
+        num_envs_per_env_runner=settings.cars,
         rollout_fragment_length=ppo.fragment_steps,
         create_local_env_runner=False,
         sample_timeout_s=SAMPLE_TIMEOUT_S,
@@ -67,7 +73,7 @@ def build_config(
         env_runner_health_probe_timeout_s=PROBE_TIMEOUT_S,
     )
     learners = max(1, settings.num_learners)
-    batch_size = settings.workers * settings.cars_per_worker * ppo.fragment_steps
+    batch_size = settings.iteration_steps
     final_rate = ppo.learning_rate * ppo.learning_rate_final
     config.training(
         gamma=ppo.gamma,

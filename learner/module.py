@@ -21,7 +21,7 @@ INITIAL_LOG_STD = -0.5  # continuous actions: a spread of 0.6 on [-1, 1]
 
 
 class HairpinModule(TorchRLModule, ValueFunctionAPI):
-    """Convolutions and a dense layer shared by a policy head and a value head.
+    """Convolutions and dense layers shared by a policy head and a value head.
 
     ``model_config`` has ``network`` (the fields of NetworkSpec) and ``seed`` of the first weights.
     `rollout_workers.policy.Policy` computes the same in numpy from this module's state.
@@ -43,7 +43,12 @@ class HairpinModule(TorchRLModule, ValueFunctionAPI):
         for conv in self.network.convs:
             self.convs.append(nn.Conv2d(channels, conv.filters, conv.kernel, conv.stride))
             channels = conv.filters
-        self.hidden = nn.Linear(self.network.flat_size, self.network.hidden)
+        self.dense = nn.ModuleList()
+        width = self.network.flat_size
+        for units in self.network.dense:
+            self.dense.append(nn.Linear(width, units))
+            width = units
+        self.hidden = nn.Linear(width, self.network.hidden)
         outputs = self.action_space.n if self.is_discrete else self.action_space.shape[0]
         self.policy = nn.Linear(self.network.hidden, int(outputs))
         self.value = nn.Linear(self.network.hidden, 1)
@@ -94,7 +99,10 @@ class HairpinModule(TorchRLModule, ValueFunctionAPI):
             layer = layer.permute(0, 2, 3, 1)
         else:
             layer = layer.float() * PIXEL_SCALE - PIXEL_SHIFT
-        return functional.relu(self.hidden(layer.flatten(1)))
+        layer = layer.flatten(1)
+        for dense in self.dense:
+            layer = functional.relu(dense(layer))
+        return functional.relu(self.hidden(layer))
 
     def _first(self, obs: Tensor) -> Tensor:
         """The first convolution, with the scaling of pixels folded into its small weights."""
@@ -111,7 +119,9 @@ class HairpinModule(TorchRLModule, ValueFunctionAPI):
     def _draw_weights(self, seed: int) -> None:
         """Orthogonal weights and zero biases, the same for the same seed."""
         generator = torch.Generator().manual_seed(seed)
-        gains: list[tuple[Any, float]] = [(layer, 2.0**0.5) for layer in [*self.convs, self.hidden]]
+        gains: list[tuple[Any, float]] = [
+            (layer, 2.0**0.5) for layer in [*self.convs, *self.dense, self.hidden]
+        ]
         gains += [(self.policy, POLICY_GAIN), (self.value, VALUE_GAIN)]
         for layer, gain in gains:
             nn.init.orthogonal_(layer.weight, gain, generator=generator)

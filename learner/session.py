@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from learner.cluster import Cluster
 from learner.events import (
@@ -43,6 +46,7 @@ def train(
     run: Run,
     *,
     resume: bool = False,
+    clone: Mapping[str, NDArray[np.float32]] | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
     ray_address: str | None = None,
@@ -55,6 +59,7 @@ def train(
         settings: What to train.
         run: Where to keep it; this process must be its writer.
         resume: Go on from the run's latest checkpoint.
+        clone: Weights to start from, see `learner.state.adopt`; fresh ones by default.
         on_event: Told what happens, in this thread.
         should_stop: Asked between iterations; True ends the run with a last checkpoint.
         ray_address: A Ray cluster; None for $RAY_ADDRESS, or Ray on this machine.
@@ -68,17 +73,20 @@ def train(
         RuntimeError: A worker raised, or all of them stay down.
     """
     began = time.time() if began is None else began
-    ppo, spec = settings.ppo, NETWORKS[settings.network]
-    samples = settings.workers * settings.cars_per_worker * ppo.fragment_steps
+    spec = NETWORKS[settings.network]
     cluster = Cluster(
         ray_address,
         cpus=settings.workers + settings.num_learners,
-        batch_bytes=samples * spec.input_shape[0] * spec.input_shape[1],
+        batch_bytes=settings.iteration_steps * spec.input_shape[0] * spec.input_shape[1],
     )
     cluster.start()
     try:
         algorithm, parts = build_algorithm(settings, cluster, world_factory)
         try:
+            if clone is not None:
+                from learner.state import adopt
+
+                adopt(algorithm, clone)
             session = Session(settings, run, algorithm, on_event, should_stop, began)
             return session.run_to_end(resume=resume, parts=parts)
         finally:

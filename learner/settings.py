@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from sim.settings import Settings, WorldSettings
 
+Preset = Literal["fast", "deepracer", "deepracer_deep", "deepracer_deeper"]
 UNTIL = re.compile(r"^(completion|lap_time)\s*=\s*(\d+(?:\.\d*)?|\.\d+)$")
 
 
@@ -17,6 +18,34 @@ class PPOSettings(Settings):
 
     fragment_steps: int = Field(
         default=128, ge=8, le=4096, description="Control steps of each car per iteration."
+    )
+    episodes_per_iteration: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Whole episodes of an iteration, over all workers, as DeepRacer collects them; "
+        "null: fragment_steps of each car, which is faster.",
+    )
+    max_iteration_steps: int = Field(
+        default=10_000,
+        ge=100,
+        description="With whole episodes: steps of an iteration to learn from; later ones are "
+        "dropped.",
+    )
+    exploration: Literal["categorical", "e_greedy"] = Field(
+        default="categorical",
+        description="How actions are drawn: from the policy, or the best one but for chance.",
+    )
+    epsilon: float = Field(
+        default=0.05,
+        ge=0.0,
+        le=1.0,
+        description="With e_greedy: the part of actions drawn by chance alone, at the end.",
+    )
+    epsilon_steps: int = Field(
+        default=10_000,
+        ge=1,
+        description="With e_greedy: environment steps in which that part falls from 1 to epsilon.",
     )
     minibatch_size: int = Field(
         default=512, ge=16, description="Samples per optimiser step, over all learners."
@@ -126,7 +155,7 @@ class TrainSettings(Settings):
     """A whole training run."""
 
     world: WorldSettings = Field(default=WorldSettings(), description="What is driven.")
-    network: Literal["fast", "deepracer"] = Field(
+    network: Preset = Field(
         default="fast", description="The policy's network; it must fit the camera."
     )
     workers: int = Field(default=2, ge=1, description="Sampling processes.")
@@ -144,3 +173,37 @@ class TrainSettings(Settings):
         default=0, ge=0, description="RLlib's remote learners; 0: one in the main process."
     )
     num_gpus_per_learner: float = Field(default=0.0, ge=0.0, description="GPUs of each learner.")
+
+    @model_validator(mode="after")
+    def _exploration_fits(self) -> TrainSettings:
+        check_exploration(self.ppo, self.world)
+        episodes = self.ppo.episodes_per_iteration
+        if episodes is not None and self.workers > episodes:
+            raise ValueError(
+                f"{self.workers} workers cannot share {episodes} episodes. Use at most {episodes}"
+            )
+        return self
+
+    @property
+    def iteration_steps(self) -> int:
+        """Environment steps that an iteration learns from; with whole episodes, at most."""
+        if self.ppo.episodes_per_iteration is not None:
+            return self.ppo.max_iteration_steps
+        return self.workers * self.cars_per_worker * self.ppo.fragment_steps
+
+    @property
+    def cars(self) -> int:
+        """Cars in a worker's world: no more than it has episodes to drive."""
+        episodes = self.ppo.episodes_per_iteration
+        if episodes is None:
+            return self.cars_per_worker
+        return min(self.cars_per_worker, -(-episodes // self.workers))
+
+
+def check_exploration(ppo: PPOSettings, world: WorldSettings) -> None:
+    """Raises `ValueError` if the exploration does not fit the action space."""
+    if ppo.exploration == "e_greedy" and world.actions.type == "continuous":
+        raise ValueError(
+            "exploration e_greedy needs discrete actions. Use categorical, which for continuous "
+            "actions draws from the policy's Gaussian"
+        )

@@ -20,6 +20,7 @@ WEIGHTS = "policy.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 FORMAT = 1
+HEADS = ("policy.", "log_std")  # what depends on the action space
 
 _LEARNER = "learner"
 _MODULE = "rl_module"
@@ -103,6 +104,38 @@ def restore(algorithm: HairpinPPO, files: Mapping[str, bytes]) -> dict[str, Any]
     algorithm.set_worker_states({int(index): s for index, s in state["workers"].items()})
     more: dict[str, Any] = state["more"]
     return more
+
+
+def adopt(algorithm: HairpinPPO, weights: Mapping[str, NDArray[np.float32]]) -> list[str]:
+    """Starts from the weights of another run, with a fresh optimiser.
+
+    Args:
+        algorithm: Fresh, with the same network.
+        weights: As `read_weights` gives them.
+
+    Returns:
+        Names of the weights that do not fit, because the actions are others, and stay fresh.
+
+    Raises:
+        ValueError: The weights are of another network.
+    """
+    learner = algorithm.learner_group.get_state(components=_LEARNER)[_LEARNER]
+    own = learner[_MODULE][_POLICY]
+    heads = {name for name in own | weights if name.startswith(HEADS)}
+    misfits = [
+        name
+        for name in sorted(own | weights)
+        if name not in own or name not in weights or own[name].shape != weights[name].shape
+    ]
+    others = [name for name in misfits if name not in heads]
+    if others:
+        raise ValueError(f"the weights are of another network: {', '.join(others)}")
+    # All of the head or nothing of it: half of another action space means nothing.
+    fresh = sorted(heads) if misfits else []
+    kept = {name: own[name] if name in fresh else weights[name] for name in own}
+    algorithm.learner_group.set_state({_LEARNER: {_MODULE: {_POLICY: kept}}})
+    algorithm.send_weights()
+    return fresh
 
 
 def read_weights(files: Mapping[str, bytes]) -> dict[str, NDArray[np.float32]]:

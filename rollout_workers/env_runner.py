@@ -22,6 +22,7 @@ from ray.rllib.env import INPUT_ENV_SPACES  # noqa: E402
 from ray.rllib.env.env_runner import EnvRunner  # noqa: E402
 from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO  # noqa: E402
 
+from rollout_workers.episodes import collect_episodes, share_of  # noqa: E402
 from rollout_workers.fragment import Fragment, WorkerFailure  # noqa: E402
 from rollout_workers.gae import advantages  # noqa: E402
 from rollout_workers.network import NetworkSpec  # noqa: E402
@@ -30,6 +31,7 @@ from sim.errors import UserError  # noqa: E402
 from sim.settings import WorldSettings  # noqa: E402
 
 POLICY_RANDOM = "policy_random"
+SAMPLED = "sampled"
 WORLD = "world"
 PHASES = ("physics", "camera", "reward")
 
@@ -40,7 +42,8 @@ class RolloutWorker(EnvRunner):
     What it runs comes from the RLlib config: ``env_config`` has ``world`` (the fields of
     WorldSettings), ``network`` (those of NetworkSpec), ``seed``, and optionally ``world_factory``,
     called with (settings, num_cars=, seed=); ``rollout_fragment_length`` and
-    ``num_envs_per_env_runner`` are steps and cars of a fragment.
+    ``num_envs_per_env_runner`` are steps and cars of a fragment. ``collection`` says whether whole
+    episodes are collected instead, and how actions are explored.
 
     Args:
         config: The RLlib config.
@@ -56,6 +59,8 @@ class RolloutWorker(EnvRunner):
             NetworkSpec.from_dict(self.config.env_config["network"]), self.config.action_space
         )
         self.weights_version = 0
+        self._collection: dict[str, Any] = self.config.env_config.get("collection", {})
+        self._sampled = 0  # steps of this worker since the run began
         self._evaluation_world: Any = None
         seeds = _seeds(int(self.config.env_config["seed"]), self.worker_index or 0)
         self._random = np.random.default_rng(seeds[0])
@@ -95,6 +100,8 @@ class RolloutWorker(EnvRunner):
         """
         if self._failure is None:
             try:
+                if self._collection.get("episodes") is not None:
+                    return self._sample_episodes()
                 return self._sample(int(self.config.rollout_fragment_length))
             except Exception as error:
                 self._failure = self._failure_of(error)
@@ -129,7 +136,10 @@ class RolloutWorker(EnvRunner):
         **kwargs: Any,
     ) -> dict[str, Any]:
         """Random state of the policy and state of the world, JSON-able; no weights."""
-        state: dict[str, Any] = {POLICY_RANDOM: self._random.bit_generator.state}
+        state: dict[str, Any] = {
+            POLICY_RANDOM: self._random.bit_generator.state,
+            SAMPLED: self._sampled,
+        }
         if self.env is not None:
             state[WORLD] = self.env.state()
         return state
@@ -146,6 +156,7 @@ class RolloutWorker(EnvRunner):
             self.weights_version = int(state.get(WEIGHTS_SEQ_NO, 0))
         if POLICY_RANDOM in state:
             self._random.bit_generator.state = state[POLICY_RANDOM]
+        self._sampled = int(state.get(SAMPLED, self._sampled))
         if WORLD in state and self.env is not None:
             self.env.set_state(state[WORLD])
 
@@ -187,7 +198,8 @@ class RolloutWorker(EnvRunner):
             obs[index] = policy.crop(world.obs)
             before = time.perf_counter()
             outputs, values[index] = policy.forward(obs[index])
-            action, log_probabilities[index] = policy.sample(outputs, self._random)
+            action, log_probabilities[index] = policy.sample(outputs, self._random, self._epsilon())
+            self._sampled += cars
             inference_s += time.perf_counter() - before
             actions.append(action)
             step = world.step(action)
@@ -214,19 +226,73 @@ class RolloutWorker(EnvRunner):
             float(self.config.gamma),
             float(self.config.lambda_),
         )
-        prints, prints_dropped = world.take_reward_prints()
-        seconds = {phase: world.seconds[phase] - phases_before[phase] for phase in PHASES}
-        seconds["inference"] = inference_s
-        seconds["other"] = time.perf_counter() - began - sum(seconds.values())
-        return Fragment(
+        return self._fragment(
+            began,
+            phases_before,
+            inference_s,
             obs=obs.reshape(-1, *obs.shape[2:]),
             actions=np.concatenate(actions),
             log_probabilities=log_probabilities.ravel(),
             advantages=gains.ravel(),
             value_targets=(gains + values[:-1]).ravel(),
+            episodes=episodes,
+        )
+
+    def _sample_episodes(self) -> Fragment:
+        world, policy, collection = self.env, self.policy, self._collection
+        workers = max(1, int(self.config.num_env_runners))
+        began = time.perf_counter()
+        phases_before = dict(world.seconds)
+
+        def choose(obs: NDArray[np.uint8], steps: int) -> tuple[Any, Any, Any]:
+            outputs, values = policy.forward(obs)
+            self._sampled += steps
+            return (*policy.sample(outputs, self._random, self._epsilon()), values)
+
+        batch = collect_episodes(
+            world,
+            choose,
+            lambda obs: policy.forward(obs)[1],
+            policy.crop,
+            count=share_of(int(collection["episodes"]), workers, max(0, self.worker_index - 1)),
+            max_steps=int(collection["max_steps"]) // workers,
+            gamma=float(self.config.gamma),
+            lambda_=float(self.config.lambda_),
+        )
+        return self._fragment(
+            began,
+            phases_before,
+            batch.inference_s,
+            obs=batch.obs,
+            actions=batch.actions,
+            log_probabilities=batch.log_probabilities,
+            advantages=batch.advantages,
+            value_targets=batch.value_targets,
+            episodes=batch.episodes,
+        )
+
+    def _epsilon(self) -> float | None:
+        """The chance of an action that is drawn by chance alone: falls linearly from 1."""
+        final = self._collection.get("epsilon")
+        if final is None:
+            return None
+        steps = self._sampled * max(1, int(self.config.num_env_runners))
+        done = min(1.0, steps / int(self._collection["epsilon_steps"]))
+        return 1.0 + done * (float(final) - 1.0)
+
+    def _fragment(
+        self, began: float, phases_before: dict[str, float], inference_s: float, **parts: Any
+    ) -> Fragment:
+        """A fragment of `parts`, with what the world has to tell of its time and rewards."""
+        world = self.env
+        prints, prints_dropped = world.take_reward_prints()
+        seconds = {phase: world.seconds[phase] - phases_before[phase] for phase in PHASES}
+        seconds["inference"] = inference_s
+        seconds["other"] = time.perf_counter() - began - sum(seconds.values())
+        return Fragment(
+            **parts,
             worker=self.worker_index or 0,
             weights_version=self.weights_version,
-            episodes=episodes,
             reward_errors=world.take_reward_errors(),
             prints=prints,
             prints_dropped=prints_dropped,

@@ -27,7 +27,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Convolutions, one dense layer with ReLU, then a policy head and a value head.
+    """Convolutions, dense layers, all with ReLU, then a policy head and a value head.
 
     Attributes:
         name: The preset's name.
@@ -35,7 +35,8 @@ class NetworkSpec:
         width: Columns of the camera image, pixels.
         crop_top: Rows cut from the top of the image (sky), pixels.
         convs: The convolutions, first to last.
-        hidden: Units of the dense layer.
+        hidden: Units of the last dense layer, which the heads share.
+        dense: Units of dense layers before it, first to last.
     """
 
     name: str
@@ -44,6 +45,7 @@ class NetworkSpec:
     crop_top: int
     convs: tuple[Conv, ...]
     hidden: int
+    dense: tuple[int, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, int]:
@@ -79,7 +81,8 @@ class NetworkSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkSpec:
         """Rebuilds a spec that `to_dict` wrote."""
-        return cls(**{**values, "convs": tuple(Conv(**conv) for conv in values["convs"])})
+        convs = tuple(Conv(**conv) for conv in values["convs"])
+        return cls(**{**values, "convs": convs, "dense": tuple(values.get("dense", ()))})
 
 
 NETWORKS = {
@@ -101,5 +104,24 @@ NETWORKS = {
         crop_top=0,
         convs=(Conv(32, 8, 4), Conv(64, 4, 2), Conv(64, 3, 1)),
         hidden=512,
+    ),
+    # Its five-layer and its deepest network.
+    "deepracer_deep": NetworkSpec(
+        name="deepracer_deep",
+        height=120,
+        width=160,
+        crop_top=0,
+        convs=(Conv(32, 5, 2), Conv(32, 3, 1), Conv(64, 3, 2), Conv(64, 3, 1)),
+        dense=(64,),
+        hidden=512,
+    ),
+    "deepracer_deeper": NetworkSpec(
+        name="deepracer_deeper",
+        height=120,
+        width=160,
+        crop_top=0,
+        convs=(Conv(32, 8, 4), Conv(32, 4, 2), Conv(64, 4, 2), Conv(64, 3, 1)),
+        dense=(512, 512, 256),
+        hidden=128,
     ),
 }

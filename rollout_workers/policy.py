@@ -38,7 +38,7 @@ class Policy:
         if not self.is_discrete and not isinstance(action_space, gymnasium.spaces.Box):
             raise TypeError(f"no policy for the action space {action_space}")
         self._kernels: list[tuple[Floats, Floats]] = []
-        self._hidden: tuple[Floats, Floats]
+        self._dense: list[tuple[Floats, Floats]] = []  # the last one is the hidden layer
         self._heads: tuple[Floats, Floats]
         self._log_std: Floats = np.zeros(0, np.float32)
         self._columns: dict[int, Floats] = {}  # by layer, grown to the largest batch seen
@@ -55,11 +55,15 @@ class Policy:
             bias = np.asarray(weights[f"convs.{index}.bias"], np.float32)
             matrix = kernel.transpose(2, 3, 1, 0).reshape(-1, kernel.shape[0])
             kernels.append((np.ascontiguousarray(matrix), bias.copy()))
-        hidden = (_matrix(weights["hidden.weight"]), np.array(weights["hidden.bias"], np.float32))
-        first, bias = kernels[0] if kernels else hidden
+        names = [*(f"dense.{index}" for index in range(len(self.network.dense))), "hidden"]
+        dense = [
+            (_matrix(weights[f"{name}.weight"]), np.array(weights[f"{name}.bias"], np.float32))
+            for name in names
+        ]
+        first, bias = (kernels or dense)[0]
         bias -= np.float32(PIXEL_SHIFT) * first.sum(axis=0)
         first *= np.float32(PIXEL_SCALE)
-        self._kernels, self._hidden = kernels, hidden
+        self._kernels, self._dense = kernels, dense
         scale = np.float32(weights["value_scale"])
         heads = [_matrix(weights["policy.weight"]), _matrix(weights["value.weight"]) * scale]
         biases = [weights["policy.bias"], weights["value.bias"] * scale]
@@ -87,25 +91,35 @@ class Policy:
             product = columns @ kernel
             add_relu(product, bias)
             layer = product.reshape(count, *shape)
-        hidden = layer.reshape(count, -1).astype(np.float32, copy=False) @ self._hidden[0]
-        add_relu(hidden, self._hidden[1])
+        hidden = layer.reshape(count, -1).astype(np.float32, copy=False)
+        for matrix, bias in self._dense:
+            hidden = hidden @ matrix
+            add_relu(hidden, bias)
         outputs = np.asarray(hidden @ self._heads[0] + self._heads[1], np.float32)
         return outputs[:, :-1], outputs[:, -1]
 
     def sample(
-        self, outputs: Floats, random: np.random.Generator
+        self, outputs: Floats, random: np.random.Generator, epsilon: float | None = None
     ) -> tuple[NDArray[np.int64] | Floats, Floats]:
         """Draws an action per row and gives its log-probability.
 
         Args:
             outputs: (n, outputs) from `forward`.
             random: Where chance comes from.
+            epsilon: For discrete actions: explore e-greedily, with so much chance. The
+                log-probabilities are the policy's all the same, because PPO improves the policy and
+                not the way it explores; DeepRacer's trainer did likewise.
 
         Returns:
             Actions, (n,) int64 or (n, d) float32, and their (n,) float32 log-probabilities.
         """
         if self.is_discrete:
             log_probabilities = log_softmax(outputs)
+            if epsilon is not None:
+                best = outputs.argmax(axis=1)
+                anything = random.integers(outputs.shape[1], size=len(outputs))
+                drawn = np.where(random.random(len(outputs)) < epsilon, anything, best)
+                return drawn, log_probabilities[np.arange(len(outputs)), drawn]
             cumulative = np.exp(log_probabilities).cumsum(axis=1)
             draws = random.random((len(outputs), 1)) * cumulative[:, -1:]
             below: NDArray[np.int64] = (cumulative <= draws).sum(axis=1)

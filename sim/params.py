@@ -36,6 +36,7 @@ INPUTS = (
     ("is_left_of_center", "?"),
     ("is_offtrack", "?"),
     ("reverse", "?"),
+    ("active", "?"),  # whether there is a reward to compute
 )
 INPUT_FORMAT = "<" + "".join(code for _, code in INPUTS)
 
@@ -67,6 +68,7 @@ def build_params(row: Sequence[Any], waypoints: Sequence[Waypoints], length_m: f
         is_left_of_center,
         is_offtrack,
         reverse,
+        _,
     ) = row
     return {
         "all_wheels_on_track": all_wheels_on_track,

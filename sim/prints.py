@@ -17,12 +17,14 @@ class PrintCollector(io.TextIOBase):
     Attributes:
         lines: Kept since the last `take`.
         dropped: How many were not kept since then.
+        muted: Whether what comes is forgotten: the prints of a file that is loaded once more.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
         self.dropped = 0
+        self.muted = False
         self._begun = ""
         self._credit = float(BURST)
         self._at = time.monotonic()
@@ -34,6 +36,8 @@ class PrintCollector(io.TextIOBase):
     def write(self, text: Any) -> int:
         """Takes text up; a line is one when its end has come."""
         text = str(text)
+        if self.muted:
+            return len(text)
         if "\n" not in text:
             self._begun = (self._begun + text)[: MAX_CHARS + 1]
             return len(text)

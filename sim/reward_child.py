@@ -55,7 +55,9 @@ def main() -> None:
         # The folder of these modules is closed now; the user's imports need not look there.
         sys.path[:] = [entry for entry in sys.path if _can_list(entry)]
         try:
-            runner = RewardRunner(load_reward(setup["file"], setup["source"]))
+            runner = RewardRunner(
+                lambda: load_reward(setup["file"], setup["source"]), setup["capacity"]
+            )
         except UserError as error:
             said = {"what": error.what, "where": error.where, "fix": error.fix}
             _answer(writing, {"error": said, **_printed(prints)})
@@ -122,17 +124,24 @@ def _serve(
             known = len(runner.records)
             continue
         for car in range(first, first + count):
-            params = build_params(
-                row.unpack_from(memory, HEAD.size + car * row.size), waypoints, length_m
-            )
+            values = row.unpack_from(memory, HEAD.size + car * row.size)
+            if not values[-1]:
+                answer.pack_into(memory, first_answer + car * answer.size, 0.0, 0)
+                continue
+            if not runner.is_ready(car):
+                prints.muted = True
+                runner.prepare(car)
+                prints.muted = False
+            params = build_params(values, waypoints, length_m)
             began = clock()
             head(memory, 0, car, began, calls, seconds, longest)
-            result = runner(params)
+            result = runner(params, car)
             took = clock() - began
             answer.pack_into(memory, first_answer + car * answer.size, *result)
             calls += 1
             seconds += took
             longest = max(longest, took)
+            head(memory, 0, car, 0.0, calls, seconds, longest)
         head(memory, 0, first + count, 0.0, calls, seconds, longest)
         if len(runner.records) > known or prints.lines or prints.dropped:
             records = [vars(record) for record in runner.records[known:]]

@@ -154,6 +154,7 @@ class RewardProcess:
         memory: NDArray[np.void],
         commands: NDArray[np.float64],
         time_s: float | NDArray[np.float64],
+        active: NDArray[np.bool_] | None = None,
     ) -> None:
         """Begins to compute the rewards of all cars; `receive` waits for them.
 
@@ -162,6 +163,7 @@ class RewardProcess:
             memory: (n,) of `sim.rules.MEMORY`.
             commands: (n, 2) steering degrees (left positive) and commanded speeds, m/s.
             time_s: Simulated time since the world began, seconds; one for all, or (n,).
+            active: (n,) which cars get a reward, the others 0; all by default.
         """
         if self._awaited:  # whoever sent was interrupted before it received
             self.receive()
@@ -173,6 +175,7 @@ class RewardProcess:
         inputs["steering_angle"] = commands[:, 0]
         inputs["speed"] = commands[:, 1]
         inputs["sim_time"] = time_s
+        inputs["active"] = True if active is None else active
         self._awaited = True
         self._request(0)
 
@@ -348,7 +351,7 @@ class RewardProcess:
 _FROM_READINGS = tuple(
     name
     for name, _ in INPUTS
-    if name not in ("steps", "reverse", "steering_angle", "speed", "sim_time")
+    if name not in ("steps", "reverse", "steering_angle", "speed", "sim_time", "active")
 )
 
 

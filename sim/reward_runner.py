@@ -78,25 +78,43 @@ def load_reward(path: str, source: str) -> RewardFunction:
 class RewardRunner:
     """Calls a reward function; a call that fails gives 0 and the number of its kind of failure.
 
+    Each car has the function from a module of its own. Reward functions keep the last step's
+    numbers in global variables, as DeepRacer allowed, where a process drove one car.
+
     Args:
-        function: As `load_reward` returns it.
+        load: Loads the function once more; called at once, and before another car's first call.
+        cars: How many cars there are.
 
     Attributes:
         records: The kinds of failures met so far; the code of a failure is its place here, from 1.
         result: What the last call returned.
     """
 
-    def __init__(self, function: RewardFunction) -> None:
-        self._function = function
+    def __init__(self, load: Callable[[], RewardFunction], cars: int = 1) -> None:
+        self._load = load
+        self._functions: list[RewardFunction | None] = [load(), *[None] * (cars - 1)]
         self._codes: dict[tuple[str, str], int] = {}
         self.records: list[RewardError] = []
         self.result: Any = None
 
-    def __call__(self, params: dict[str, Any]) -> tuple[float, int]:
+    def is_ready(self, car: int) -> bool:
+        """Whether the car has its module; `prepare` it otherwise."""
+        return self._functions[car] is not None
+
+    def prepare(self, car: int) -> None:
+        """Loads the car's module; one that cannot be loaded twice is shared with the first car."""
+        try:
+            self._functions[car] = self._load()
+        except UserError:
+            self._functions[car] = self._functions[0]
+
+    def __call__(self, params: dict[str, Any], car: int = 0) -> tuple[float, int]:
         """The reward of one call, and 0; or 0.0 and the code of its failure."""
+        function = self._functions[car]
+        assert function is not None
         self.result = None
         try:
-            self.result = result = self._function(params)
+            self.result = result = function(params)
             reward = math.nan if isinstance(result, str) else float(result)
         except BaseException as error:  # sys.exit() in a reward is a failure like any other
             return 0.0, self._raised(error, params)

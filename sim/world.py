@@ -129,11 +129,18 @@ class World:
         self.restart(np.arange(num_cars))
         self._reward.wait()
 
-    def advance(self, actions: NDArray[Any], commands: NDArray[np.float64] | None = None) -> Step:
+    def advance(
+        self,
+        actions: NDArray[Any],
+        active: NDArray[np.bool_] | None = None,
+        *,
+        commands: NDArray[np.float64] | None = None,
+    ) -> Step:
         """Drives one control step and leaves the cars that ended where they are.
 
         Args:
             actions: (n,) indices of a discrete space, or (n, 2) in [-1, 1] of a continuous one.
+            active: (n,) which cars matter; the reward function is not called for the others.
             commands: (n, 2) steering angles (degrees) and speeds (m/s) that the cars obey instead.
         """
         if commands is None:
@@ -150,6 +157,7 @@ class World:
             self.referee.memory,
             commands,
             self._steps / self.settings.control_hz + self._paused_s,
+            active,
         )
         judged = time.perf_counter()
         self._render(None)

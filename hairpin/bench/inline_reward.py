@@ -22,7 +22,9 @@ class InlineReward(RewardProcess):
         self, spec: str, tracks: Sequence[Track], num_cars: int = 1, **limits: Any
     ) -> None:
         path, source = read_reward(spec)
-        self._runner = RewardRunner(load_reward(str(path), source))
+        self._runner = RewardRunner(lambda: load_reward(str(path), source), num_cars)
+        for car in range(num_cars):
+            self._runner.prepare(car)
         self._ways = [[(float(x), float(y)) for x, y in track.waypoints] for track in tracks]
         self._length = tracks[0].length_m
         self._results: list[tuple[float, int]] = []
@@ -36,6 +38,7 @@ class InlineReward(RewardProcess):
         memory: NDArray[np.void],
         commands: NDArray[np.float64],
         time_s: float | NDArray[np.float64],
+        active: NDArray[np.bool_] | None = None,
     ) -> None:
         """Computes the rewards at once."""
         columns = {name: readings[name].tolist() for name, _ in INPUTS if name in _READ}
@@ -43,8 +46,12 @@ class InlineReward(RewardProcess):
         columns["reverse"] = memory["reverse"].astype(bool).tolist()
         columns["steering_angle"], columns["speed"] = commands.T.tolist()
         columns["sim_time"] = np.broadcast_to(time_s, len(readings)).tolist()
+        columns["active"] = [True] * len(readings)
         rows = zip(*(columns[name] for name, _ in INPUTS), strict=True)
-        self._results = [self._runner(build_params(row, self._ways, self._length)) for row in rows]
+        self._results = [
+            self._runner(build_params(row, self._ways, self._length), car)
+            for car, row in enumerate(rows)
+        ]
 
     def receive(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """What `send` computed."""
@@ -70,5 +77,5 @@ class InlineReward(RewardProcess):
 _READ = frozenset(
     name
     for name, _ in INPUTS
-    if name not in ("steps", "reverse", "steering_angle", "speed", "sim_time")
+    if name not in ("steps", "reverse", "steering_angle", "speed", "sim_time", "active")
 )

@@ -70,12 +70,12 @@ def test_the_runner_accepts_all_that_float_does() -> None:
     import numpy as np
 
     values = iter([1, True, np.float32(0.5), 1e5, -3.0])
-    answers = run(RewardRunner(lambda params: next(values)), *[{}] * 5)
+    answers = run(RewardRunner(lambda: lambda params: next(values)), *[{}] * 5)
     assert answers == [(1.0, 0), (1.0, 0), (0.5, 0), (1e5, 0), (-3.0, 0)]
 
 
 def test_one_record_a_distinct_failure() -> None:
-    runner = RewardRunner(lambda params: params["nope"])
+    runner = RewardRunner(lambda: lambda params: params["nope"])
     assert run(runner, {"x": math.pi}, {"x": 2.0}) == [(0.0, 1), (0.0, 1)]
     (error,) = runner.records
     assert error.kind == "KeyError"
@@ -86,20 +86,20 @@ def test_a_message_that_always_differs_is_one_failure() -> None:
     def complain(params: dict) -> float:
         raise ValueError(f"no good: {params}")
 
-    runner = RewardRunner(complain)
+    runner = RewardRunner(lambda: complain)
     assert {code for _, code in run(runner, *[{"n": n} for n in range(100)])} == {1}
 
 
 def test_failures_told_apart_are_bounded() -> None:
     lines = "\n".join(f"    if n == {n}: raise ValueError" for n in range(2 * MAX_DISTINCT))
     source = f"def reward_function(params):\n    n = params['n']\n{lines}\n"
-    runner = RewardRunner(load_reward("many.py", source))
+    runner = RewardRunner(lambda: load_reward("many.py", source))
     codes = [code for _, code in run(runner, *[{"n": n} for n in range(2 * MAX_DISTINCT)])]
     assert max(codes) == len(runner.records) == MAX_DISTINCT
 
 
 def test_leaving_python_is_a_failure_like_any_other() -> None:
     source = "import sys\ndef reward_function(params):\n    sys.exit(3)\n"
-    runner = RewardRunner(load_reward("leave.py", source))
+    runner = RewardRunner(lambda: load_reward("leave.py", source))
     assert run(runner, {}) == [(0.0, 1)]
     assert runner.records[0].kind == "SystemExit"

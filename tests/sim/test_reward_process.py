@@ -81,7 +81,7 @@ def test_rewards_come_back_by_car_and_params_are_those_of_the_contract(
     assert batch(process) == ([0.5, 1.5, 2.5, 3.5], [])
     told = start("return len(params['waypoints']) if type(params['waypoints'][0]) is tuple else 0")
     assert batch(told)[0] == [float(len(tracks[0].waypoints))] * CARS
-    keys = {name for name, _ in INPUTS} - {"waypoint_behind", "waypoint_ahead", "reverse"}
+    keys = {name for name, _ in INPUTS} - {"waypoint_behind", "waypoint_ahead", "reverse", "active"}
     checks = start(f"return all(key in params for key in {sorted(keys)!r}) and params['steps']")
     assert batch(checks)[0] == [7.0] * CARS
     second = tuple(float(value) for value in tracks[1].waypoints[1])
@@ -91,9 +91,10 @@ def test_rewards_come_back_by_car_and_params_are_those_of_the_contract(
 
 
 def test_module_state_lives_as_long_as_the_process(start: Callable[..., RewardProcess]) -> None:
-    process = start("global n\nn += 1\nreturn n", before="n = 0")
-    assert batch(process)[0] == [1.0, 2.0, 3.0, 4.0]
-    assert batch(process)[0] == [5.0, 6.0, 7.0, 8.0]
+    process = start("global n\nn += 1\nreturn n", before="n = 0\nprint('loaded')")
+    assert batch(process)[0] == [1.0] * CARS, "each car has a module of its own"
+    assert batch(process)[0] == [2.0] * CARS
+    assert process.take_prints() == (["loaded"], 0)
 
 
 def test_what_is_done_to_params_does_not_reach_the_next_call(
@@ -317,6 +318,16 @@ def test_its_own_folder_is_empty_and_goes_with_it(start: Callable[..., RewardPro
     assert folder.exists()
     process.close()
     assert not folder.exists()
+
+
+def test_cars_that_do_not_matter_are_not_asked_about(start: Callable[..., RewardProcess]) -> None:
+    process = start("print('asked for', params['x'])\nreturn 1.0")
+    readings, memory = np.zeros(CARS, READINGS), np.zeros(CARS, MEMORY)
+    readings["x"] = np.arange(CARS)
+    active = np.array([False, True, False, True])
+    process.send(readings, memory, np.zeros((CARS, 2)), 0.0, active)
+    assert process.receive()[0].tolist() == [0.0, 1.0, 0.0, 1.0]
+    assert process.take_prints()[0] == ["asked for 1.0", "asked for 3.0"]
 
 
 def test_a_call_with_any_params(start: Callable[..., RewardProcess]) -> None:
