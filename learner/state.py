@@ -125,7 +125,7 @@ def adopt(algorithm: HairpinPPO, weights: Mapping[str, NDArray[np.float32]]) -> 
     misfits = [
         name
         for name in sorted(own | weights)
-        if name not in own or name not in weights or own[name].shape != weights[name].shape
+        if name not in own or name not in weights or np.shape(own[name]) != np.shape(weights[name])
     ]
     others = [name for name in misfits if name not in heads]
     if others:

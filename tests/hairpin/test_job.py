@@ -137,7 +137,10 @@ def test_the_described_job_is_the_job(here: Path) -> None:
         ("camera: fast", "line 1: unknown key 'camera'. The camera comes with preset"),
         ("track: oval\nppo: {gama: 1}", "line 2: ppo: unknown key 'gama'. Did you mean 'gamma'"),
         ("stop:\n  minute: 1", "line 2: stop: unknown key 'minute'. Did you mean 'minutes'"),
-        ("preset: fas", "line 1: preset: 'fas' is not one of fast, .*deepracer_deeper. Did you mean 'fast'"),
+        (
+            "preset: fas",
+            "line 1: preset: 'fas' is not one of fast, .*deepracer_deeper. Did you mean 'fast'",
+        ),
         ("seed: x", "line 1: seed: 'x' is not a whole number"),
         ("seed: 1.5", "line 1: seed: 1.5 is not a whole number"),
         ("seed: -1", "line 1: seed: -1 is below 0"),

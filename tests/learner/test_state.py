@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load
 
 from learner.config import build_config
-from learner.state import OPTIMIZER, STATE, WEIGHTS, capture, read_weights, restore
+from learner.state import OPTIMIZER, STATE, WEIGHTS, adopt, capture, read_weights, restore
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 
@@ -70,3 +70,21 @@ def test_a_newer_format_is_refused(build) -> None:
     state = json.loads(files[STATE]) | {"format": 99}
     with pytest.raises(ValueError, match="format 99"):
         restore(algorithm, files | {STATE: json.dumps(state).encode()})
+
+
+def test_adopting_keeps_all_weights_but_a_head_of_other_actions(build) -> None:
+    algorithm = build()
+    before = read_weights(capture(algorithm))
+    assert adopt(algorithm, {name: values + 1.0 for name, values in before.items()}) == []
+    after = read_weights(capture(algorithm))
+    for name, values in before.items():
+        np.testing.assert_array_equal(after[name], values + 1.0)
+    other = {name: values + 2.0 for name, values in before.items()}
+    other["policy.weight"] = other["policy.weight"][:3]
+    other["policy.bias"] = other["policy.bias"][:3]
+    assert adopt(algorithm, other) == ["policy.bias", "policy.weight"]
+    now = read_weights(capture(algorithm))
+    np.testing.assert_array_equal(now["hidden.weight"], other["hidden.weight"])
+    np.testing.assert_array_equal(now["policy.weight"], after["policy.weight"])
+    with pytest.raises(ValueError, match="another network"):
+        adopt(algorithm, {**before, "hidden.weight": before["hidden.weight"][:1]})

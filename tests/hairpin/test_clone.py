@@ -1,0 +1,65 @@
+"""Starting from another run's weights: what fits is kept, what does not is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hairpin.clone import find_clone
+from hairpin.job import Job
+from hairpin.preflight import create_run, prepare
+from sim.errors import UserError
+from storage import NotFoundError, Run, open_store
+
+
+@pytest.fixture
+def source(make_run: Callable[..., Run]) -> Run:
+    return make_run("source")
+
+
+def job(source: Run, **values: object) -> Job:
+    return Job(storage=source.store.url, clone="source", **values)  # type: ignore[arg-type]
+
+
+def test_the_same_actions_take_everything_and_say_nothing(source: Run) -> None:
+    clone = find_clone(job(source), source.store)
+    assert clone is not None
+    assert clone.notes == []
+    assert "policy.weight" in clone.weights
+    assert clone.origin.startswith("source@00001-step-")
+
+
+def test_other_actions_are_said(source: Run) -> None:
+    fewer = {"type": "discrete", "speed_mps": [1.0]}
+    others = {"type": "discrete", "speed_mps": [1.5, 3.0]}
+    for actions, words in [
+        (fewer, "policy head, which begins anew"),
+        ({"type": "continuous"}, "policy head, which begins anew"),
+        (others, "mean other angles or speeds"),
+    ]:
+        clone = find_clone(job(source, actions=actions), source.store)
+        assert clone is not None
+        assert words in clone.notes[0]
+
+
+def test_another_network_and_what_is_not_there_are_refused(source: Run) -> None:
+    with pytest.raises(UserError, match="network 'fast', and this job 'deepracer'"):
+        find_clone(job(source, preset="deepracer"), source.store)
+    for reference, words in [("sauce", "no run 'sauce'"), ("source@17", "no checkpoint '17'")]:
+        with pytest.raises(NotFoundError, match=words):
+            find_clone(Job(clone=reference), source.store)
+
+
+def test_a_checkpoint_is_named_by_its_steps_and_the_origin_is_kept(
+    source: Run, tmp_path: Path
+) -> None:
+    prepared = prepare(
+        Job(storage=source.store.url, clone="source@24576", run="new", track="bowtie")
+    )
+    run = create_run(prepared)
+    run.end_writing()
+    again = Run.open(open_store(source.store.url), "new")
+    assert again.about()["cloned_from"] == "source@00001-step-24576"
+    assert prepared.clone is not None
