@@ -95,7 +95,8 @@ class PPOSettings(Settings):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="Arithmetic of the learner; auto measures it on a CPU that has bfloat16.",
+        description="Arithmetic of the learner; auto: bfloat16 for large networks where the processor "
+        "has it.",
     )
 
 

@@ -125,7 +125,7 @@ def adopt(algorithm: HairpinPPO, weights: Mapping[str, NDArray[np.float32]]) -> 
     misfits = [
         name
         for name in sorted(own | weights)
-        if name not in own or name not in weights or np.shape(own[name]) != np.shape(weights[name])
+        if name not in own or name not in weights or _shape(own[name]) != _shape(weights[name])
     ]
     others = [name for name in misfits if name not in heads]
     if others:
@@ -141,6 +141,11 @@ def adopt(algorithm: HairpinPPO, weights: Mapping[str, NDArray[np.float32]]) -> 
 def read_weights(files: Mapping[str, bytes]) -> dict[str, NDArray[np.float32]]:
     """The policy's weights by name, as `rollout_workers.policy.Policy.set_weights` takes them."""
     return dict(load(files[WEIGHTS]))
+
+
+def _shape(values: Any) -> tuple[int, ...]:
+    """A shape in which a single number is a list of one, as it comes out of a file."""
+    return np.atleast_1d(values).shape
 
 
 def _save(arrays: Mapping[str, Any]) -> bytes:

@@ -25,6 +25,8 @@ MAX_ACTIONS = 1000  # DeepRacer's console stops at 30
 VERSION = 5
 NETWORKS = {  # DeepRacer's names, and our presets
     "DEEP_CONVOLUTIONAL_NETWORK_SHALLOW": "deepracer",
+    "DEEP_CONVOLUTIONAL_NETWORK": "deepracer_deep",
+    "DEEP_CONVOLUTIONAL_NETWORK_DEEP": "deepracer_deeper",
 }
 SHALLOW = "DEEP_CONVOLUTIONAL_NETWORK_SHALLOW"
 
