@@ -22,6 +22,7 @@ from sim.actions import make_actions
 # A worker that is starting again answers no ping; asking must not hold up the others.
 PROBE_TIMEOUT_S = 0.05
 SAMPLE_TIMEOUT_S = 600.0
+EPISODES_TIMEOUT_S = 3600.0  # a hundred whole episodes seen by a large network may take this long
 
 
 def build_config(
@@ -63,7 +64,9 @@ def build_config(
         num_envs_per_env_runner=settings.cars,
         rollout_fragment_length=ppo.fragment_steps,
         create_local_env_runner=False,
-        sample_timeout_s=SAMPLE_TIMEOUT_S,
+        sample_timeout_s=SAMPLE_TIMEOUT_S
+        if ppo.episodes_per_iteration is None
+        else EPISODES_TIMEOUT_S,
         # RLlib drops what exceeds this, weights too; two syncs may follow one another at a start.
         max_requests_in_flight_per_env_runner=8,
     )

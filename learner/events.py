@@ -44,6 +44,7 @@ class IterationDone:
         completion_mean: Mean progress of them, 0 to 1; None if none ended.
         losses: policy_loss, value_loss, entropy, kl, clip_fraction, grad_norm, learning_rate,
             explained_variance, minibatches.
+        dropped_steps: Steps that ``max_iteration_steps`` left out of what was learned from.
     """
 
     iteration: int
@@ -55,6 +56,7 @@ class IterationDone:
     return_mean: float | None
     completion_mean: float | None
     losses: dict[str, float]
+    dropped_steps: int = 0
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from ray.rllib.utils.metrics import (
 
 from learner.config import SAMPLE_TIMEOUT_S, HairpinPPOConfig
 from rollout_workers.env_runner import RolloutWorker
-from rollout_workers.fragment import Fragment, WorkerFailure, joined
+from rollout_workers.episodes import share_of
+from rollout_workers.fragment import Fragment, WorkerFailure, joined, kept_rows
 from sim.errors import UserError
 from sim.reward import RewardUse
 
@@ -50,7 +51,8 @@ class Iteration:
     """What one training step did.
 
     Attributes:
-        steps: Environment steps it learned from.
+        steps: Environment steps that were driven.
+        dropped: How many of them it did not learn from, because of ``max_iteration_steps``.
         seconds: Wall-clock seconds: sampling, learning, sync; and of sampling the mean over workers
             by phase: physics, camera, reward, inference, other.
         losses: What the learner reports.
@@ -62,6 +64,7 @@ class Iteration:
     """
 
     steps: int = 0
+    dropped: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
     episodes: list[Any] = field(default_factory=list)
@@ -80,7 +83,7 @@ class HairpinPPO(PPO):
 
     Attributes:
         last: The last iteration.
-        steps: Environment steps learned from, since the run began.
+        steps: Environment steps driven to learn from, since the run began.
         iterations: Iterations since the run began.
     """
 
@@ -114,7 +117,9 @@ class HairpinPPO(PPO):
             fragments = self._sample(iteration)
         sampled = time.perf_counter()
         with self.metrics.log_time((TIMERS, LEARNER_UPDATE_TIMER)):
-            iteration.losses = self._learn(fragments)
+            arrays = self._rows(fragments)
+            iteration.dropped = iteration.steps - len(arrays["actions"])
+            iteration.losses = self._learn(arrays)
         learned = time.perf_counter()
         with self.metrics.log_time((TIMERS, SYNCH_WORKER_WEIGHTS_TIMER)):
             self.send_weights()
@@ -218,19 +223,13 @@ class HairpinPPO(PPO):
     def _sample(self, iteration: Iteration) -> list[Fragment]:
         group = self.env_runner_group
         before = set(group.healthy_env_runner_ids())
-        if group.num_remote_env_runners():
-            results = group.foreach_env_runner(
-                "sample", local_env_runner=False, timeout_seconds=SAMPLE_TIMEOUT_S
-            )
-        else:
-            results = [group.local_env_runner.sample()]
+        fragments = self._collect()
         iteration.lost_workers = sorted(before - set(group.healthy_env_runner_ids()))
-        fragments: list[Fragment] = [_checked(result) for result in results]
         if not fragments:
             self.last = iteration
             raise NoSamples(f"no worker answered; {len(iteration.lost_workers)} died just now")
         fragments.sort(key=lambda fragment: fragment.worker)
-        iteration.steps = sum(map(len, fragments))
+        iteration.steps = sum(fragment.steps for fragment in fragments)
         for phase in fragments[0].seconds:
             iteration.seconds[phase] = sum(f.seconds[phase] for f in fragments) / len(fragments)
         iteration.episodes = [episode for f in fragments for episode in f.episodes]
@@ -250,6 +249,56 @@ class HairpinPPO(PPO):
         )
         return fragments
 
+    def _collect(self) -> list[Fragment]:
+        """A fragment of each worker; or whole episodes, until there are as many as wanted."""
+        wanted = self.config.env_config["collection"]["episodes"]
+        if wanted is None:
+            return self._ask(None)
+        fragments: list[Fragment] = []
+        # A second round makes up for the episodes of a worker that died.
+        while (missing := wanted - sum(len(f.lengths) for f in fragments)) > 0:
+            found = self._ask(missing)
+            if not found:
+                break
+            fragments += found
+        return fragments
+
+    def _ask(self, episodes: int | None) -> list[Fragment]:
+        """Lets all workers sample: a fragment each, or so many whole episodes in all."""
+        group = self.env_runner_group
+        if group.num_remote_env_runners() == 0:
+            local = group.local_env_runner
+            return [_checked(local.sample(num_episodes=episodes, env_steps=self.steps))]
+        workers = group.healthy_env_runner_ids()
+        shares: dict[int, int | None] = dict.fromkeys(workers)
+        if episodes is not None:
+            for place, worker in enumerate(workers):
+                shares[worker] = share_of(episodes, len(workers), place)
+        asked = [worker for worker in workers if shares[worker] != 0]
+        if not asked:
+            return []
+        results = group.foreach_env_runner(
+            "sample",
+            kwargs=[{"num_episodes": shares[w], "env_steps": self.steps} for w in asked],
+            remote_worker_ids=asked,
+            local_env_runner=False,
+            timeout_seconds=self.config.sample_timeout_s,
+        )
+        return [_checked(result) for result in results]
+
+    def _rows(self, fragments: list[Fragment]) -> dict[str, NDArray[Any]]:
+        """What to learn from: all steps, or with whole episodes at most so many."""
+        arrays = joined(fragments)
+        limit = self.config.env_config["collection"]["max_steps"]
+        if fragments[0].lengths and len(arrays["actions"]) > limit:
+            kept = kept_rows(fragments, limit)
+            arrays = {name: values[kept] for name, values in arrays.items()}
+        # Several learners step together, so each must have as many rows as the others.
+        odd = len(arrays["actions"]) % max(1, self.config.num_learners)
+        if odd:
+            arrays = {name: values[:-odd] for name, values in arrays.items()}
+        return arrays
+
     def _follow_returns(self, spread: float) -> np.float32:
         """Sets the value heads' unit on all learners alike; returns it."""
         rate = VALUE_SCALE_RATE if self.iterations else 1.0
@@ -258,8 +307,7 @@ class HairpinPPO(PPO):
         )
         return np.float32(next(iter(results)).get())
 
-    def _learn(self, fragments: list[Fragment]) -> dict[str, float]:
-        arrays = joined(fragments)
+    def _learn(self, arrays: dict[str, NDArray[Any]]) -> dict[str, float]:
         explained = explained_variance(arrays["advantages"], arrays["value_targets"])
         arrays["advantages"] = normalised(arrays["advantages"])
         arrays["value_targets"] = arrays["value_targets"] / self._follow_returns(

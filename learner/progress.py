@@ -70,6 +70,7 @@ class Progress:
             if count
             else None,
             losses=last.losses,
+            dropped_steps=last.dropped,
         )
 
     def is_best(self, evaluated: Evaluated, by: BestBy = "progress") -> bool:

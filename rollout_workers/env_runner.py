@@ -22,7 +22,7 @@ from ray.rllib.env import INPUT_ENV_SPACES  # noqa: E402
 from ray.rllib.env.env_runner import EnvRunner  # noqa: E402
 from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO  # noqa: E402
 
-from rollout_workers.episodes import collect_episodes, share_of  # noqa: E402
+from rollout_workers.episodes import collect_episodes  # noqa: E402
 from rollout_workers.fragment import Fragment, WorkerFailure  # noqa: E402
 from rollout_workers.gae import advantages  # noqa: E402
 from rollout_workers.network import NetworkSpec  # noqa: E402
@@ -31,7 +31,6 @@ from sim.errors import UserError  # noqa: E402
 from sim.settings import WorldSettings  # noqa: E402
 
 POLICY_RANDOM = "policy_random"
-SAMPLED = "sampled"
 WORLD = "world"
 PHASES = ("physics", "camera", "reward")
 
@@ -60,7 +59,7 @@ class RolloutWorker(EnvRunner):
         )
         self.weights_version = 0
         self._collection: dict[str, Any] = self.config.env_config.get("collection", {})
-        self._sampled = 0  # steps of this worker since the run began
+        self._env_steps = 0  # of all workers since the run began, as far as this one can know
         self._evaluation_world: Any = None
         seeds = _seeds(int(self.config.env_config["seed"]), self.worker_index or 0)
         self._random = np.random.default_rng(seeds[0])
@@ -92,16 +91,24 @@ class RolloutWorker(EnvRunner):
         """RLlib's metrics of this worker; the fragments carry everything of ours."""
         return self.metrics.reduce()
 
-    def sample(self, **kwargs: Any) -> Fragment | WorkerFailure:
-        """Drives every car for one fragment's length with the current weights.
+    def sample(
+        self, *, num_episodes: int | None = None, env_steps: int = 0, **kwargs: Any
+    ) -> Fragment | WorkerFailure:
+        """Drives with the current weights: every car for one fragment's length, or whole episodes.
+
+        Args:
+            num_episodes: So many whole episodes instead of a fragment.
+            env_steps: Steps that all workers have driven so far, by which exploration falls.
+            **kwargs: What RLlib may add.
 
         Returns:
             The fragment; or, if something in this process raised, what it was.
         """
+        self._env_steps = env_steps
         if self._failure is None:
             try:
-                if self._collection.get("episodes") is not None:
-                    return self._sample_episodes()
+                if num_episodes is not None:
+                    return self._sample_episodes(num_episodes)
                 return self._sample(int(self.config.rollout_fragment_length))
             except Exception as error:
                 self._failure = self._failure_of(error)
@@ -136,10 +143,7 @@ class RolloutWorker(EnvRunner):
         **kwargs: Any,
     ) -> dict[str, Any]:
         """Random state of the policy and state of the world, JSON-able; no weights."""
-        state: dict[str, Any] = {
-            POLICY_RANDOM: self._random.bit_generator.state,
-            SAMPLED: self._sampled,
-        }
+        state: dict[str, Any] = {POLICY_RANDOM: self._random.bit_generator.state}
         if self.env is not None:
             state[WORLD] = self.env.state()
         return state
@@ -156,9 +160,10 @@ class RolloutWorker(EnvRunner):
             self.weights_version = int(state.get(WEIGHTS_SEQ_NO, 0))
         if POLICY_RANDOM in state:
             self._random.bit_generator.state = state[POLICY_RANDOM]
-        self._sampled = int(state.get(SAMPLED, self._sampled))
         if WORLD in state and self.env is not None:
-            self.env.set_state(state[WORLD])
+            # Whole episodes begin when they are asked for.
+            restart = self._collection.get("episodes") is None
+            self.env.set_state(state[WORLD], restart=restart)
 
     def stop(self) -> None:
         """Frees the worlds."""
@@ -198,8 +203,7 @@ class RolloutWorker(EnvRunner):
             obs[index] = policy.crop(world.obs)
             before = time.perf_counter()
             outputs, values[index] = policy.forward(obs[index])
-            action, log_probabilities[index] = policy.sample(outputs, self._random, self._epsilon())
-            self._sampled += cars
+            action, log_probabilities[index] = self._draw(outputs)
             inference_s += time.perf_counter() - before
             actions.append(action)
             step = world.step(action)
@@ -238,24 +242,22 @@ class RolloutWorker(EnvRunner):
             episodes=episodes,
         )
 
-    def _sample_episodes(self) -> Fragment:
-        world, policy, collection = self.env, self.policy, self._collection
-        workers = max(1, int(self.config.num_env_runners))
+    def _sample_episodes(self, count: int) -> Fragment:
+        world, policy = self.env, self.policy
         began = time.perf_counter()
         phases_before = dict(world.seconds)
 
-        def choose(obs: NDArray[np.uint8], steps: int) -> tuple[Any, Any, Any]:
+        def act(obs: NDArray[np.uint8]) -> tuple[Any, Any, Any]:
             outputs, values = policy.forward(obs)
-            self._sampled += steps
-            return (*policy.sample(outputs, self._random, self._epsilon()), values)
+            return (*self._draw(outputs), values)
 
         batch = collect_episodes(
             world,
-            choose,
+            act,
             lambda obs: policy.forward(obs)[1],
             policy.crop,
-            count=share_of(int(collection["episodes"]), workers, max(0, self.worker_index - 1)),
-            max_steps=int(collection["max_steps"]) // workers,
+            count=count,
+            max_steps=int(self._collection["max_steps"]),
             gamma=float(self.config.gamma),
             lambda_=float(self.config.lambda_),
         )
@@ -269,16 +271,17 @@ class RolloutWorker(EnvRunner):
             advantages=batch.advantages,
             value_targets=batch.value_targets,
             episodes=batch.episodes,
+            lengths=batch.lengths,
         )
 
-    def _epsilon(self) -> float | None:
-        """The chance of an action that is drawn by chance alone: falls linearly from 1."""
-        final = self._collection.get("epsilon")
-        if final is None:
-            return None
-        steps = self._sampled * max(1, int(self.config.num_env_runners))
-        done = min(1.0, steps / int(self._collection["epsilon_steps"]))
-        return 1.0 + done * (float(final) - 1.0)
+    def _draw(self, outputs: NDArray[np.float32]) -> tuple[Any, Any]:
+        """Draws actions and counts them; the other workers will have drawn as many meanwhile."""
+        epsilon = self._collection.get("epsilon")
+        if epsilon is None:
+            return self.policy.sample(outputs, self._random)
+        now = epsilon_at(self._env_steps, epsilon, int(self._collection["epsilon_steps"]))
+        self._env_steps += len(outputs) * max(1, int(self.config.num_env_runners))
+        return self.policy.sample(outputs, self._random, now)
 
     def _fragment(
         self, began: float, phases_before: dict[str, float], inference_s: float, **parts: Any
@@ -306,6 +309,11 @@ class RolloutWorker(EnvRunner):
             error=error if isinstance(error, UserError) else None,
             traceback="".join(traceback.format_exception(error)),
         )
+
+
+def epsilon_at(env_steps: int, final: float, steps: int) -> float:
+    """The chance of an action that is drawn at random: falls linearly from 1 to `final`."""
+    return 1.0 + min(1.0, env_steps / steps) * (final - 1.0)
 
 
 def _seeds(seed: int, worker: int) -> list[np.random.SeedSequence]:

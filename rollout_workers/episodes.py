@@ -1,14 +1,13 @@
-"""Whole episodes: so many of them, each from its start to its end, as DeepRacer collected them.
+"""Whole episodes: exactly so many, each from its start to its end, as DeepRacer collects them.
 
-All episodes are finished, also the long ones: stopping at the first so many to end would prefer
-those that fail early.
+What has begun is finished: stopping at the first so many to end would prefer those that fail early.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,39 +15,38 @@ from numpy.typing import NDArray
 
 from rollout_workers.gae import advantages
 
-Chooser = Callable[
-    [NDArray[np.uint8], int], tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]
-]
+Images = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
 @dataclass
 class EpisodeBatch:
-    """The steps of whole episodes, N in all, in the order of driving.
+    """Whole episodes one after another in the order of their beginnings; N steps of them.
 
     Attributes:
         obs: (N, rows, columns) uint8.
         actions: (N,) int64 or (N, d) float32.
         log_probabilities, advantages, value_targets: (N,) float32.
-        episodes: Their records, in the order of their ends.
-        dropped: Steps beyond the limit, which are not among the N.
+        episodes: Their records, in the same order.
+        lengths: Their steps; they add up to N and those that the limit left out.
         inference_s: Seconds spent in the policy.
     """
 
-    obs: NDArray[np.uint8]
+    obs: Images
     actions: NDArray[Any]
-    log_probabilities: NDArray[np.float32]
-    advantages: NDArray[np.float32]
-    value_targets: NDArray[np.float32]
-    episodes: list[Any] = field(default_factory=list)
-    dropped: int = 0
-    inference_s: float = 0.0
+    log_probabilities: Floats
+    advantages: Floats
+    value_targets: Floats
+    episodes: list[Any]
+    lengths: list[int]
+    inference_s: float
 
 
 def collect_episodes(
     world: Any,
-    choose: Chooser,
-    value_of: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    crop: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    act: Callable[[Images], tuple[NDArray[Any], Floats, Floats]],
+    value_of: Callable[[Images], Floats],
+    crop: Callable[[Images], Images],
     *,
     count: int,
     max_steps: int,
@@ -57,90 +55,96 @@ def collect_episodes(
 ) -> EpisodeBatch:
     """Drives `count` new episodes to their ends, as many at once as the world has cars.
 
+    A car that ends takes the next episode that has not begun; when there is none, it costs no
+    picture, no inference and no reward.
+
     Args:
         world: Its episodes under way are given up.
-        choose: Cropped observations (n, rows, columns), and how many of the cars matter, to
-            actions, their log-probabilities and the values of the observations.
+        act: Cropped observations (k, rows, columns) of the cars that drive, to their actions, the
+            actions' log-probabilities and the observations' values.
         value_of: Cropped observations to values.
         crop: Full images to what the network sees.
-        count: How many episodes.
-        max_steps: Steps to keep; later ones are driven and dropped, as the original's memory does.
+        count: How many episodes, at least one.
+        max_steps: So many steps are kept, in the order of the episodes' beginnings. Advantages are
+            those of the whole episodes all the same.
         gamma: Discount per step.
         lambda_: Of generalised advantage estimation.
     """
     cars = world.num_cars
-    active = np.arange(cars) < count
-    started = int(active.sum())
-    world.restart(np.flatnonzero(active))
-    obs, actions = [], []
-    rows: dict[str, list[NDArray[Any]]] = {name: [] for name in _COLUMNS}
-    final_at, final_obs, episodes = [], [], []
-    kept, inference_s, index = 0, 0.0, 0
-    while active.any():
-        seen = np.ascontiguousarray(crop(world.obs))
+    began = min(cars, count)
+    episode_of = np.full(cars, -1)  # that a car drives; -1: none any more
+    episode_of[:began] = np.arange(began)
+    world.restart(np.arange(began))
+    lengths = np.zeros(count, np.int64)
+    records: list[Any] = [None] * count
+    columns: list[tuple[NDArray[Any], ...]] = []
+    pictures: list[tuple[NDArray[np.int64], NDArray[np.int64], Images]] = []
+    final_obs: dict[int, Images] = {}
+    inference_s = 0.0
+    while (active := episode_of >= 0).any():
+        driving = np.flatnonzero(active)
+        which = episode_of[driving]
+        seen = crop(world.obs)[driving]
         before = time.perf_counter()
-        action, log_probability, value = choose(seen, int(active.sum()))
+        chosen, log_probabilities, values = act(seen)
         inference_s += time.perf_counter() - before
-        step = world.advance(action, active)
-        chosen = np.flatnonzero(active)
-        room = max_steps - kept
-        obs.append(seen[chosen[:room]])
-        actions.append(action[chosen[:room]])
-        kept += min(len(chosen), max(room, 0))
-        for name, values in zip(
-            _COLUMNS,
-            (active, log_probability, value, step.rewards, step.terminated, step.truncated),
-            strict=True,
-        ):
-            rows[name].append(np.array(values))
+        actions = np.zeros((cars, *chosen.shape[1:]), chosen.dtype)
+        actions[driving] = chosen
+        step = world.advance(actions, active)
+        ends = (step.rewards[driving], step.terminated[driving], step.truncated[driving])
+        columns.append((which, chosen, log_probabilities, values, *ends))
+        # Earlier episodes only grow: what lies beyond the limit now will not come before it.
+        at = lengths[which]
+        keep = (np.cumsum(lengths) - lengths)[which] + at < max_steps
+        pictures.append((which[keep], at[keep], seen[keep]))
+        lengths[which] += 1
         for car, image in step.final_obs.items():
-            if active[car]:
-                final_at.append((index, car))
-                final_obs.append(image)
-        for car, episode in zip(step.ended.tolist(), step.episodes, strict=True):
-            if not active[car]:
-                world.place(car, 0.0)  # kept where it can do no harm
-                continue
-            episodes.append(episode)
-            if started < count:
-                started += 1
+            final_obs[int(episode_of[car])] = image
+        for car, record in zip(step.ended.tolist(), step.episodes, strict=True):
+            records[int(episode_of[car])] = record
+            episode_of[car] = -1
+            if began < count:
+                episode_of[car] = began
+                began += 1
                 world.restart(np.array([car]))
-            else:
-                active[car] = False
-                world.place(car, 0.0)
-        index += 1
-    table = {name: np.stack(values) for name, values in rows.items()}
-    final_values = np.zeros((index, cars), np.float32)
+    total = int(lengths.sum())
+    first = np.cumsum(lengths) - lengths
+    joined = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
+    order = np.argsort(joined[0], kind="stable")
+    _, chosen, log_probabilities, values, rewards, terminated, truncated = (
+        part[order] for part in joined
+    )
+    final_values = np.zeros(total, np.float32)
     if final_obs:
         before = time.perf_counter()
-        last = value_of(np.ascontiguousarray(crop(np.stack(final_obs))))
+        last = value_of(np.ascontiguousarray(crop(np.stack(list(final_obs.values())))))
         inference_s += time.perf_counter() - before
-        final_values[tuple(np.array(final_at).T)] = last
+        ended = np.array(list(final_obs))
+        final_values[first[ended] + lengths[ended] - 1] = last
     gains = advantages(
-        table["rewards"].astype(np.float32),
-        # No episode goes on after the last row, so the value there is never looked at.
-        np.concatenate([table["values"], np.zeros((1, cars), np.float32)]),
-        # A car that waits is an episode of one step without reward, so that nothing leaks.
-        table["terminated"] | ~table["active"],
-        table["truncated"] & table["active"],
-        final_values,
+        rewards[:, None],
+        np.append(values, np.float32(0.0))[:, None],  # each episode's end cuts it off from the next
+        terminated[:, None],
+        truncated[:, None],
+        final_values[:, None],
         gamma,
         lambda_,
-    )
-    mask = table["active"]
+    )[:, 0]
+    rows = min(total, max_steps)
+    obs = np.empty((rows, *seen.shape[1:]), np.uint8)
+    for episodes, at, images in pictures:
+        place = first[episodes] + at
+        obs[place[place < rows]] = images[place < rows]
     return EpisodeBatch(
-        obs=np.concatenate(obs),
-        actions=np.concatenate(actions),
-        log_probabilities=table["log_probabilities"][mask][:kept],
-        advantages=gains[mask][:kept],
-        value_targets=(gains + table["values"])[mask][:kept],
-        episodes=episodes,
-        dropped=int(mask.sum()) - kept,
+        obs=obs,
+        actions=chosen[:rows],
+        log_probabilities=log_probabilities[:rows],
+        advantages=gains[:rows],
+        value_targets=(gains + values)[:rows],
+        episodes=records,
+        lengths=lengths.tolist(),
         inference_s=inference_s,
     )
-
-
-_COLUMNS = ("active", "log_probabilities", "values", "rewards", "terminated", "truncated")
 
 
 def share_of(count: int, workers: int, worker: int) -> int:

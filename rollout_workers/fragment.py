@@ -16,6 +16,8 @@ from sim.reward import RewardUse
 class Fragment:
     """T steps of n cars, flattened to N = T * n rows in (step, car) order.
 
+    Or whole episodes, one after another, with `lengths`.
+
     Attributes:
         obs: (N, rows, columns) uint8 images, already cropped as the network wants them.
         actions: (N,) int64 or (N, d) float32.
@@ -26,6 +28,8 @@ class Fragment:
         weights_version: Which weights the actions were drawn with.
         episodes: Episodes that ended in this fragment (`sim.episode.Episode`).
         reward_errors: What the user's reward function did wrong (`sim.reward.RewardError`).
+        lengths: Steps of each episode, if the rows are whole episodes; what the iteration's limit
+            left out counts too.
         prints: Lines that the reward function printed.
         prints_dropped: How many more it printed, which were too many to keep.
         reward_use: What its calls took (`sim.reward.RewardUse`).
@@ -41,6 +45,7 @@ class Fragment:
     weights_version: int = 0
     episodes: list[Any] = field(default_factory=list)
     reward_errors: list[Any] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
     prints: list[str] = field(default_factory=list)
     prints_dropped: int = 0
     reward_use: RewardUse = field(default_factory=RewardUse)
@@ -48,6 +53,11 @@ class Fragment:
 
     def __len__(self) -> int:
         return len(self.log_probabilities)
+
+    @property
+    def steps(self) -> int:
+        """Environment steps that were driven for it."""
+        return sum(self.lengths) if self.lengths else len(self)
 
 
 @dataclass(frozen=True)
@@ -79,3 +89,28 @@ def joined(fragments: Sequence[Fragment]) -> dict[str, NDArray[Any]]:
     if len(fragments) == 1:
         return {name: getattr(fragments[0], name) for name in ARRAYS}
     return {name: np.concatenate([getattr(f, name) for f in fragments]) for name in ARRAYS}
+
+
+def kept_rows(fragments: Sequence[Fragment], limit: int) -> NDArray[np.bool_]:
+    """Which rows of joined fragments of whole episodes to learn from, when there is a limit.
+
+    The episodes are taken in the order of their beginnings, the first of every fragment before the
+    second of any, and the last one perhaps in part; so a long episode is not less likely to be kept
+    than a short one.
+
+    Args:
+        fragments: With `lengths`; each holds at least its own first `limit` steps.
+        limit: How many rows at most.
+
+    Returns:
+        (N,) bool, in the rows' order.
+    """
+    masks = [np.zeros(fragment.steps, np.bool_) for fragment in fragments]
+    turns = max(len(fragment.lengths) for fragment in fragments)
+    for turn in range(turns):
+        for mask, fragment in zip(masks, fragments, strict=True):
+            first = sum(fragment.lengths[:turn])
+            taken = min(sum(fragment.lengths[turn : turn + 1]), limit)
+            mask[first : first + taken] = True
+            limit -= taken
+    return np.concatenate([mask[: len(f)] for mask, f in zip(masks, fragments, strict=True)])

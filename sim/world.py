@@ -140,7 +140,8 @@ class World:
 
         Args:
             actions: (n,) indices of a discrete space, or (n, 2) in [-1, 1] of a continuous one.
-            active: (n,) which cars matter; the reward function is not called for the others.
+            active: (n,) which cars drive, all by default. The others are not drawn, get no reward
+                and do not end.
             commands: (n, 2) steering angles (degrees) and speeds (m/s) that the cars obey instead.
         """
         if commands is None:
@@ -160,7 +161,7 @@ class World:
             active,
         )
         judged = time.perf_counter()
-        self._render(None)
+        self._render(None if active is None else np.flatnonzero(active))
         rendered = time.perf_counter()
         rewards, failed = self._reward.receive()
         self.commands[:], self.rewards = commands, rewards.astype(np.float32)
@@ -173,7 +174,7 @@ class World:
         self.seconds["camera"] += rendered - judged
         self.seconds["reward"] += judged - driven + rewarded - rendered
 
-        status = readings["status"]
+        status = readings["status"] if active is None else readings["status"] * active
         ended = np.flatnonzero(status)
         terminated = TERMINAL[status]
         truncated = (status != Status.IN_PROGRESS) & ~terminated
@@ -268,11 +269,12 @@ class World:
         """What a resumed run needs to go on, JSON-able; episodes under way are not part of it."""
         return {"next_start": self._next_start, "next_reverse": self._next_reverse}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Takes up a `state` and begins new episodes for all cars."""
+    def set_state(self, state: dict[str, Any], *, restart: bool = True) -> None:
+        """Takes up a `state` and begins new episodes for all cars, unless the caller will."""
         self._next_start = float(state["next_start"])
         self._next_reverse = bool(state["next_reverse"])
-        self.restart(np.arange(self.num_cars))
+        if restart:
+            self.restart(np.arange(self.num_cars))
 
     def close(self) -> None:
         """Frees the physics engine and ends the reward process."""
