@@ -62,7 +62,10 @@ def build_config(
     config.env_runners(
         num_env_runners=settings.workers,
         num_envs_per_env_runner=settings.cars,
-        rollout_fragment_length=ppo.fragment_steps,
+        # Whole episodes are of no known length; "auto" is what RLlib then finds consistent.
+        rollout_fragment_length=ppo.fragment_steps
+        if ppo.episodes_per_iteration is None
+        else "auto",
         create_local_env_runner=False,
         sample_timeout_s=SAMPLE_TIMEOUT_S
         if ppo.episodes_per_iteration is None

@@ -120,7 +120,7 @@ def adopt(algorithm: HairpinPPO, weights: Mapping[str, NDArray[np.float32]]) -> 
         ValueError: The weights are of another network.
     """
     learner = algorithm.learner_group.get_state(components=_LEARNER)[_LEARNER]
-    own = learner[_MODULE][_POLICY]
+    own = {name: np.asarray(values) for name, values in learner[_MODULE][_POLICY].items()}
     heads = {name for name in own | weights if name.startswith(HEADS)}
     misfits = [
         name

@@ -46,15 +46,13 @@ class ToyWorld:
             images[car, :, 16 * target : 16 * target + 16] = 250
         return images
 
-    def step(self, actions):
-        rewards = (np.asarray(actions) % 5 == self.target).astype(np.float32)
+    def advance(self, actions, active=None):
+        active = np.ones(self.num_cars, bool) if active is None else active
+        rewards = (np.asarray(actions) % 5 == self.target).astype(np.float32) * active
         self.hits += rewards.astype(np.int64)
         self.steps += 1
         self.target = self.random.integers(0, 5, self.num_cars)
-        ended = self.steps >= EPISODE_STEPS
-        episodes = [self._record(int(car)) for car in np.flatnonzero(ended)]
-        self.hits[ended] = 0
-        self.steps[ended] = 0
+        ended = (self.steps >= EPISODE_STEPS) & active
         if self.failing:
             self.errors.append(
                 RewardError("ValueError", "no", "Traceback: no", "{}", self.num_cars)
@@ -65,8 +63,18 @@ class ToyWorld:
             terminated=ended,
             truncated=np.zeros(self.num_cars, bool),
             final_obs={},
-            episodes=episodes,
+            episodes=[self._record(int(car)) for car in np.flatnonzero(ended)],
+            ended=np.flatnonzero(ended),
         )
+
+    def step(self, actions):
+        step = self.advance(actions)
+        self.restart(step.ended)
+        return step
+
+    def restart(self, cars):
+        self.hits[cars] = 0
+        self.steps[cars] = 0
 
     def _record(self, car: int) -> Episode:
         share = self.hits[car] / EPISODE_STEPS
@@ -89,7 +97,7 @@ class ToyWorld:
             "arrays": [a.tolist() for a in (self.hits, self.steps, self.target)],
         }
 
-    def set_state(self, state):
+    def set_state(self, state, *, restart=True):
         self.random.bit_generator.state = state["random"]
         self.hits, self.steps, self.target = map(np.array, state["arrays"])
 

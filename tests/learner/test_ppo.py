@@ -64,6 +64,37 @@ def test_remote_learners_learn_too(build, toy, learners: int) -> None:
     assert algorithm.learner_facts() == (0, "auto")
 
 
+@pytest.mark.parametrize("learners", [0, 2])
+def test_whole_episodes_are_shared_out_and_learned_from(build, toy, learners: int) -> None:
+    ppo = {"episodes_per_iteration": 11, "minibatch_size": 32}
+    algorithm = build(toy.settings(workers=2, num_learners=learners, ppo=ppo))
+    for iteration in range(1, 13):
+        algorithm.train()
+        assert len(algorithm.last.episodes) == 11
+        assert algorithm.last.steps == 11 * 16
+        assert algorithm.last.dropped == 0
+        assert algorithm.steps == iteration * 11 * 16
+    assert mean_return(algorithm) > 6.0  # chance gives 3.2
+
+
+def test_steps_beyond_the_limit_count_but_are_not_learned_from(build, toy) -> None:
+    ppo = {"episodes_per_iteration": 10, "max_iteration_steps": 101, "minibatch_size": 16}
+    algorithm = build(toy.settings(workers=2, ppo=ppo))
+    algorithm.train()
+    assert (algorithm.last.steps, algorithm.last.dropped) == (160, 59)
+    assert algorithm.last.losses["minibatches"] == 3 * round(101 / 16)
+
+
+def test_a_killed_workers_episodes_are_driven_by_the_others(build, toy) -> None:
+    algorithm = build(toy.settings(workers=2, ppo={"episodes_per_iteration": 7}))
+    pids = algorithm.env_runner_group.foreach_env_runner(_pid, local_env_runner=False)
+    os.kill(pids[1], signal.SIGKILL)
+    algorithm.train()
+    assert algorithm.last.lost_workers == [2]
+    assert len(algorithm.last.episodes) == 7
+    assert algorithm.last.steps == 7 * 16
+
+
 def test_a_killed_worker_is_replaced_and_the_others_go_on(build, toy) -> None:
     algorithm = build(toy.settings(workers=2))
     algorithm.train()

@@ -10,6 +10,7 @@ from safetensors.numpy import load
 
 from learner.config import build_config
 from learner.state import OPTIMIZER, STATE, WEIGHTS, adopt, capture, read_weights, restore
+from sim.settings import WorldSettings
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 
@@ -29,8 +30,14 @@ def build(toy):
         algorithm.stop()
 
 
-def test_a_resumed_training_repeats_bit_for_bit(build) -> None:
-    straight = build()
+EXPLORING = {"exploration": "e_greedy", "epsilon_steps": 1000}
+
+
+@pytest.mark.parametrize(
+    "ppo", [{}, {"episodes_per_iteration": 11} | EXPLORING], ids=["fragments", "episodes"]
+)
+def test_a_resumed_training_repeats_bit_for_bit(build, ppo) -> None:
+    straight = build(ppo=ppo)
     for _ in range(3):
         straight.train()
     files = capture(straight, note=[1, 2])
@@ -38,9 +45,10 @@ def test_a_resumed_training_repeats_bit_for_bit(build) -> None:
         straight.train()
     expected = read_weights(capture(straight))
 
-    resumed = build(seed=99)  # another seed: all that matters must come from the files
+    resumed = build(seed=99, ppo=ppo)  # another seed: all that matters must come from the files
     assert restore(resumed, files) == {"note": [1, 2]}
-    assert (resumed.steps, resumed.iterations) == (3 * 8 * 32, 3)
+    steps = 11 * 16 if ppo else 8 * 32
+    assert (resumed.steps, resumed.iterations) == (3 * steps, 3)
     for _ in range(3):
         resumed.train()
     found = read_weights(capture(resumed))
@@ -72,19 +80,44 @@ def test_a_newer_format_is_refused(build) -> None:
         restore(algorithm, files | {STATE: json.dumps(state).encode()})
 
 
-def test_adopting_keeps_all_weights_but_a_head_of_other_actions(build) -> None:
+def test_anothers_weights_are_taken_up_with_a_fresh_optimiser(build) -> None:
+    other = build()
+    for _ in range(2):
+        other.train()
+    files = capture(other)
+    weights = read_weights(files)
+    fresh = build(seed=5)
+    assert adopt(fresh, weights) == []
+    found = capture(fresh)
+    for name, values in read_weights(found).items():
+        np.testing.assert_array_equal(values, weights[name], err_msg=name)
+    assert fresh.steps == fresh.iterations == 0
+    assert load(found[OPTIMIZER]) == {}
+    # The workers drive with them as well.
+    version = fresh.env_runner_group.foreach_env_runner(_bias, local_env_runner=False)[0]
+    np.testing.assert_array_equal(version[:-1], weights["policy.bias"])
+
+
+def test_of_other_actions_everything_is_kept_but_the_head(build) -> None:
+    other = build()
+    other.train()
+    weights = read_weights(capture(other))
+    world = {"actions": {"type": "discrete", "steering_deg": [-20, 0, 20], "speed_mps": [1.0]}}
+    fresh = build(seed=5, world=WorldSettings.model_validate(world))
+    before = read_weights(capture(fresh))
+    assert adopt(fresh, weights) == ["policy.bias", "policy.weight"]
+    for name, values in read_weights(capture(fresh)).items():
+        expected = before if name.startswith("policy") else weights
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
+
+
+def test_weights_of_another_network_are_refused(build) -> None:
     algorithm = build()
-    before = read_weights(capture(algorithm))
-    assert adopt(algorithm, {name: values + 1.0 for name, values in before.items()}) == []
-    after = read_weights(capture(algorithm))
-    for name, values in before.items():
-        np.testing.assert_array_equal(after[name], values + 1.0)
-    other = {name: values + 2.0 for name, values in before.items()}
-    other["policy.weight"] = other["policy.weight"][:3]
-    other["policy.bias"] = other["policy.bias"][:3]
-    assert adopt(algorithm, other) == ["policy.bias", "policy.weight"]
-    now = read_weights(capture(algorithm))
-    np.testing.assert_array_equal(now["hidden.weight"], other["hidden.weight"])
-    np.testing.assert_array_equal(now["policy.weight"], after["policy.weight"])
-    with pytest.raises(ValueError, match="another network"):
-        adopt(algorithm, {**before, "hidden.weight": before["hidden.weight"][:1]})
+    weights = read_weights(capture(algorithm))
+    del weights["convs.1.bias"]
+    with pytest.raises(ValueError, match=r"another network: convs\.1\.bias"):
+        adopt(algorithm, weights)
+
+
+def _bias(worker):
+    return worker.policy._heads[1]

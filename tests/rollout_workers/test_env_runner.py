@@ -10,7 +10,7 @@ import pytest
 from learner.config import build_config
 from learner.module import HairpinModule
 from learner.settings import PPOSettings, TrainSettings
-from rollout_workers.env_runner import RolloutWorker
+from rollout_workers.env_runner import RolloutWorker, epsilon_at
 from rollout_workers.fragment import Fragment, WorkerFailure, joined
 from rollout_workers.network import NETWORKS
 from sim.errors import UserError
@@ -63,7 +63,7 @@ class ScriptedWorld:
     def state(self):
         return {"time": self.time}
 
-    def set_state(self, state):
+    def set_state(self, state, *, restart=True):
         self.time = state["time"]
         self.obs = self._images()
 
@@ -77,8 +77,10 @@ def no_such_track(settings, *, num_cars, seed):
     raise UserError("no such track", fix="Choose another.")
 
 
-def make_worker(world=ScriptedWorld, seed: int = 0) -> RolloutWorker:
-    ppo = PPOSettings(fragment_steps=STEPS, minibatch_size=16, gamma=GAMMA, gae_lambda=LAMBDA)
+def make_worker(world=ScriptedWorld, seed: int = 0, **changes) -> RolloutWorker:
+    ppo = PPOSettings(
+        fragment_steps=STEPS, minibatch_size=16, gamma=GAMMA, gae_lambda=LAMBDA, **changes
+    )
     settings = TrainSettings(cars_per_worker=CARS, ppo=ppo, seed=seed)
     config = build_config(settings, world_factory=world)
     worker = RolloutWorker(config=config, worker_index=1)
@@ -149,6 +151,29 @@ def test_workers_and_seeds_draw_differently() -> None:
     first = one.sample().actions
     np.testing.assert_array_equal(first, same.sample().actions)
     assert (first != other.sample().actions).any()
+
+
+def test_epsilon_falls_linearly_and_then_stays() -> None:
+    found = [epsilon_at(steps, 0.05, 10_000) for steps in (0, 5000, 10_000, 90_000)]
+    assert found == pytest.approx([1.0, 0.525, 0.05, 0.05])
+
+
+def test_e_greedy_explores_by_the_steps_of_all_workers() -> None:
+    explorer = {"exploration": "e_greedy", "epsilon": 0.0, "epsilon_steps": 2 * STEPS * CARS}
+
+    def greedy_share(env_steps: int) -> float:
+        worker = make_worker(**explorer)
+        fragment = worker.sample(env_steps=env_steps)
+        best = worker.policy.forward(fragment.obs)[0].argmax(axis=1)
+        return float((fragment.actions == best).mean())
+
+    assert greedy_share(2 * STEPS * CARS) == 1.0
+    # Two workers drive, so that the fragment begins at random and ends greedily.
+    worker = make_worker(**explorer)
+    fragment = worker.sample()
+    hits = fragment.actions == worker.policy.forward(fragment.obs)[0].argmax(axis=1)
+    assert hits[: len(hits) // 4].mean() < 0.5 < hits[-len(hits) // 4 :].mean()
+    assert worker.sample(env_steps=0).actions.tolist() != fragment.actions.tolist()
 
 
 def test_an_exception_is_told_instead_of_killing_the_worker() -> None:

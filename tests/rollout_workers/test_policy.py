@@ -111,15 +111,18 @@ def test_discrete_samples_follow_the_softmax() -> None:
     np.testing.assert_allclose(np.exp(log_probabilities), expected[actions], rtol=1e-5)
 
 
-def test_e_greedy_takes_the_best_but_for_chance_and_tells_the_policys_probability() -> None:
+def test_e_greedy_takes_the_best_action_but_for_chance() -> None:
     policy = Policy(ODD, DISCRETE)
     logits = np.array([[2.0, 0.0, -1.0, 1.0, 0.5, -3.0, 0.0]], np.float32).repeat(40_000, 0)
-    actions, log_probabilities = policy.sample(logits, np.random.default_rng(0), 0.35)
-    shares = np.bincount(actions, minlength=7) / len(actions)
-    np.testing.assert_allclose(shares, [0.7, *[0.05] * 6], atol=0.01)
-    np.testing.assert_allclose(log_probabilities, log_softmax(logits)[0, actions], rtol=1e-6)
-    greedy, _ = policy.sample(logits, np.random.default_rng(0), 0.0)
-    assert set(greedy.tolist()) == {0}
+    expected = log_softmax(logits[:1])[0]
+    for epsilon in (0.0, 0.3, 1.0):
+        actions, found = policy.sample(logits, np.random.default_rng(0), epsilon)
+        shares = np.bincount(actions, minlength=7) / len(actions)
+        chances = np.full(7, epsilon / 7)
+        chances[0] += 1.0 - epsilon
+        np.testing.assert_allclose(shares, chances, atol=0.01)
+        # The policy's own probabilities, which the learner compares with those of the new policy.
+        np.testing.assert_allclose(found, expected[actions], rtol=1e-5)
 
 
 def test_gaussian_samples_have_mean_and_spread() -> None:
