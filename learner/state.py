@@ -120,18 +120,19 @@ def adopt(algorithm: HairpinPPO, weights: Mapping[str, NDArray[np.float32]]) -> 
         ValueError: The weights are of another network.
     """
     learner = algorithm.learner_group.get_state(components=_LEARNER)[_LEARNER]
-    own = {name: np.asarray(values) for name, values in learner[_MODULE][_POLICY].items()}
-    heads = {name for name in own | weights if name.startswith(HEADS)}
+    own = learner[_MODULE][_POLICY]
+    names = sorted({*own, *weights})
+    heads = [name for name in names if name.startswith(HEADS)]
     misfits = [
         name
-        for name in sorted(own | weights)
+        for name in names
         if name not in own or name not in weights or _shape(own[name]) != _shape(weights[name])
     ]
     others = [name for name in misfits if name not in heads]
     if others:
         raise ValueError(f"the weights are of another network: {', '.join(others)}")
     # All of the head or nothing of it: half of another action space means nothing.
-    fresh = sorted(heads) if misfits else []
+    fresh = heads if misfits else []
     kept = {name: own[name] if name in fresh else weights[name] for name in own}
     algorithm.learner_group.set_state({_LEARNER: {_MODULE: {_POLICY: kept}}})
     algorithm.send_weights()
