@@ -10,7 +10,13 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from hairpin.deepracer_folder import DEEPRACER_FILES, read_deepracer_folder
+from hairpin.deepracer.folder import (
+    MODEL_FILES,
+    REWARD_NAME,
+    ModelFolder,
+    find_file,
+    read_model_folder,
+)
 from hairpin.job_errors import explain
 from hairpin.job_file import JobFile, read_job_file
 from hairpin.places import storage_url
@@ -25,11 +31,11 @@ from learner.settings import (
 from sim.errors import UserError, did_you_mean
 from sim.machine import available_cores
 from sim.race_settings import RaceSettings
-from sim.settings import WorldSettings
+from sim.settings import Settings, WorldSettings
 
 JOB_NAMES = ("job.yaml", "job.yml", "job.json")
 MAX_WORKERS = 1000
-REWARD_NAME = "reward_function.py"
+SOURCES_KEY = "sources"  # which `--show-job --json` adds for programs, and no job needs
 
 
 class Job(WorldSettings):
@@ -122,10 +128,18 @@ class Job(WorldSettings):
 
 @dataclass(frozen=True)
 class LoadedJob:
-    """A job, and what should be said about how it was read."""
+    """A job, and what should be said about how it was read.
+
+    Attributes:
+        job: The job.
+        notes: What should be said to the user.
+        sources: Where each value is from, by the way to it joined with dots: an option, the line
+            of a job file, the file and key of a model's folder, or "default".
+    """
 
     job: Job
     notes: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 # The options of the command line, by the way to what they set.
@@ -160,20 +174,26 @@ def load_job(
         UserError: Something is missing, malformed, unknown or out of range.
     """
     given = {way: value for way, value in (options or {}).items() if value is not None}
-    file, from_folder, notes = _read_source(Path(source)) if source is not None else (None, {}, [])
-    data: dict[str, Any] = {**from_folder, **(file.data if file else {})}
-    base = file.path.parent if file else Path(source) if source is not None else Path()
-    data = _with_absolute_paths(data, base)
+    file, folder = _read_source(Path(source)) if source is not None else (None, ModelFolder())
+    said = {key: value for key, value in (file.data if file else {}).items() if key != SOURCES_KEY}
+    base = file.path.parent if file else Path()
+    data = _merged(folder.values, _with_absolute_paths(said, base))
     _lay_over(data, given)
 
-    def where(way: Sequence[str | int]) -> str:
+    def source_of(way: Sequence[str | int]) -> str | None:
         option = OPTIONS.get(tuple(str(part) for part in way))
         if option and tuple(way) in given:
             return option
-        return file.where(way) if file else "the job"
+        in_file = file is not None and file.has(way)
+        return file.where(way) if file and in_file else folder.source(way)
+
+    def where(way: Sequence[str | int]) -> str:
+        return source_of(way) or (file.where(way) if file else source or "the job")
 
     job = validate_job(data, where)
-    return LoadedJob(job.model_copy(update={"stop": job.stop.or_default()}), notes)
+    job = job.model_copy(update={"stop": job.stop.or_default()})
+    sources = {".".join(way): source_of(way) or "default" for way in _ways(job)}
+    return LoadedJob(job, folder.notes, sources)
 
 
 def validate_job(data: Mapping[str, Any], where: Any) -> Job:
@@ -191,13 +211,8 @@ def resolved(job: Job) -> Job:
     return job.model_copy(update={"workers": workers, "storage": storage})
 
 
-def describe_job(job: Job) -> str:
-    """The job as a YAML file that says all its values, each with a comment that explains it."""
-    return "\n".join(_describe(job, 0)) + "\n"
-
-
-def _read_source(path: Path) -> tuple[JobFile | None, dict[str, Any], list[str]]:
-    """The job file, if there is one, what else a folder says, and notes on that."""
+def _read_source(path: Path) -> tuple[JobFile | None, ModelFolder]:
+    """The job file, if there is one, and what a folder's other files say."""
     if path.is_file():
         if path.suffix == ".py":
             raise UserError(
@@ -207,7 +222,7 @@ def _read_source(path: Path) -> tuple[JobFile | None, dict[str, Any], list[str]]
             )
         if path.suffix not in (".yaml", ".yml", ".json"):
             raise UserError("a job is a .yaml, .yml or .json file, or a folder", where=str(path))
-        return read_job_file(path), {}, []
+        return read_job_file(path), ModelFolder()
     if not path.is_dir():
         raise UserError("there is no such job file or folder", where=str(path), fix=_near(path))
     jobs = [path / name for name in JOB_NAMES if (path / name).exists()]
@@ -217,17 +232,38 @@ def _read_source(path: Path) -> tuple[JobFile | None, dict[str, Any], list[str]]
             where=str(path),
             fix="Keep one of them.",
         )
-    reward = path / REWARD_NAME
-    if not jobs and not reward.exists():
+    folder = read_model_folder(path)
+    if not jobs and "reward" not in folder.values:
+        others = [name for name in MODEL_FILES if find_file(path, name)]
+        found = f", only {' and '.join(others)}" if others else ""
         raise UserError(
-            f"the folder has neither {REWARD_NAME} nor job.yaml",
+            f"the folder has neither {REWARD_NAME} nor job.yaml{found}",
             where=str(path),
             fix="Put your reward function there, or name a job file.",
         )
-    found, notes = read_deepracer_folder(path)
-    if reward.exists():
-        found["reward"] = REWARD_NAME
-    return read_job_file(jobs[0]) if jobs else None, found, notes
+    return read_job_file(jobs[0]) if jobs else None, folder
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, key by key, where `above` wins; an action space is replaced as a whole."""
+    result = dict(below)
+    for key, value in above.items():
+        inner = result.get(key)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping) and key != "actions"
+        result[key] = {**inner, **value} if both and isinstance(inner, Mapping) else value
+    return result
+
+
+def _ways(settings: Settings, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The ways to all values of a job."""
+    for name, info in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if info.exclude:
+            continue
+        if isinstance(value, Settings):
+            yield from _ways(value, (*before, name))
+        else:
+            yield (*before, name)
 
 
 def _near(path: Path) -> str:
@@ -235,7 +271,7 @@ def _near(path: Path) -> str:
         names = [p.name for p in (path.parent if path.name else Path()).iterdir()]
     except OSError:
         return ""
-    suggestion = did_you_mean(path.name, [n for n in names if n not in DEEPRACER_FILES])
+    suggestion = did_you_mean(path.name, [n for n in names if n not in MODEL_FILES])
     return suggestion if suggestion.startswith("Did") else ""
 
 
@@ -276,27 +312,3 @@ def _lay_over(data: dict[str, Any], given: Mapping[tuple[str, ...], Any]) -> Non
             target[part] = dict(inner)
             target = target[part]
         target[way[-1]] = value
-
-
-_YAML_END = "\n...\n"  # which YAML writes after a lone scalar
-
-
-def _describe(settings: Any, depth: int) -> Iterator[str]:
-    import yaml
-
-    from sim.settings import Settings
-
-    indent = "  " * depth
-    for name, info in type(settings).model_fields.items():
-        if info.exclude:
-            continue
-        value = getattr(settings, name)
-        if info.description:
-            yield f"{indent}# {info.description}"
-        if isinstance(value, Settings):
-            yield f"{indent}{name}:"
-            yield from _describe(value, depth + 1)
-        else:
-            plain = list(value) if isinstance(value, tuple) else value
-            text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=1000)
-            yield f"{indent}{name}: {text.removesuffix(_YAML_END).strip()}"

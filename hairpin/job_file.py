@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any
 
 import yaml
 
+from hairpin.deepracer.small_file import parse_json, read_text
 from sim.errors import UserError
 
+MAX_VALUES = 20_000
 Path_ = tuple[str | int, ...]  # the way to a value: keys of mappings, indices of lists
 
 
@@ -29,6 +30,20 @@ class JobFile:
     data: Mapping[str, Any]
     lines: Mapping[Path_, int] = field(default_factory=dict)
 
+    def has(self, way: Sequence[str | int]) -> bool:
+        """Whether the file itself says the value at `way`, or what it is in."""
+        node: Any = self.data
+        for depth, part in enumerate(way):
+            if isinstance(node, Mapping):
+                if part not in node:
+                    return depth > 0 and way[0] == "actions"
+                node = node[part]
+            elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+                node = node[part]
+            else:
+                return True  # something malformed stands in its place
+        return True
+
     def where(self, way: Sequence[str | int]) -> str:
         """Names the file and, if known, the line of the value at `way`."""
         for length in range(len(way), 0, -1):
@@ -44,14 +59,7 @@ def read_job_file(path: Path) -> JobFile:
     Raises:
         UserError: It cannot be read, is malformed, says a key twice, or is no mapping.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"cannot read the job: {(error.strerror or str(error)).lower()}", where=str(path)
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UserError("the job is not UTF-8 text", where=str(path)) from error
+    text = read_text(path)
     data, lines = (_from_json if path.suffix == ".json" else _from_yaml)(text, path)
     if data is None:
         data = {}
@@ -80,37 +88,26 @@ def _from_yaml(text: str, path: Path) -> tuple[Any, dict[Path_, int]]:
         raise UserError(f"not valid YAML: {message}", where=str(path)) from error
     except RecursionError as error:
         raise UserError("not valid YAML: nested too deeply", where=str(path)) from error
+    except (ValueError, TypeError, LookupError) as error:  # for example the 31st of February
+        message = " ".join(str(error).split())
+        raise UserError(f"not valid YAML: {message}", where=str(path)) from error
 
 
 def _from_json(text: str, path: Path) -> tuple[Any, dict[Path_, int]]:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        seen: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in seen:
-                raise UserError(f"the key {key!r} is there twice", where=str(path))
-            seen[key] = value
-        return seen
-
-    try:
-        data = json.loads(text, object_pairs_hook=once)
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"not valid JSON: {error.msg}",
-            where=f"{path}, line {error.lineno}, column {error.colno}",
-        ) from error
-    except RecursionError as error:
-        raise UserError("not valid JSON: nested too deeply", where=str(path)) from error
+    data = parse_json(text, str(path))
     lines: dict[Path_, int] = {}
     try:  # nearly all JSON is YAML, whose parser knows the lines; without them, no lines are said
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is not None:
             _note_lines(root, (), lines, path)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         lines = {}
     return data, lines
 
 
 def _note_lines(node: yaml.Node, way: Path_, lines: dict[Path_, int], path: Path) -> None:
+    if len(lines) > MAX_VALUES:  # aliases of aliases make billions of a few lines
+        raise UserError(f"has more than {MAX_VALUES:,} values", where=str(path))
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*way, str(key.value))

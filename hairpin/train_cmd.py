@@ -59,10 +59,11 @@ def train(
 ) -> int:
     """Train a car to lap from its camera.
 
-    JOB is a YAML or JSON file, or a folder with reward_function.py and perhaps job.yaml. Without
-    one, a default job trains on a track of ours. Options win over the file. Training stops at the
-    first of --minutes, --steps and --until; by default when every greedy lap is complete, or after
-    ten minutes. Ctrl-C stops cleanly, with a last checkpoint.
+    JOB is a YAML or JSON file, or a folder with reward_function.py and perhaps job.yaml, which
+    wins, and DeepRacer's model_metadata.json and hyperparameters.json. Without one, a default job
+    trains on a track of ours. Options win over the file. Training stops at the first of --minutes,
+    --steps and --until; by default when every greedy lap is complete, or after ten minutes. Ctrl-C
+    stops cleanly, with a last checkpoint.
     """
     from hairpin.quiet import claim_stdout
 
@@ -90,11 +91,11 @@ def _begin(
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
     if show_job:
-        return _show(loaded.job, out)
+        return _show(loaded.job, loaded.sources, out)
     from hairpin.preflight import create_run, prepare
     from hairpin.train import train_run
 
-    prepared = prepare(loaded.job)
+    prepared = prepare(loaded.job, loaded.sources)
     for note in prepared.notes:
         click.echo(f"note: {note}", err=True)
     return train_run(
@@ -113,7 +114,7 @@ def _go_on(
 
     job, run = job_to_resume(name, source, given)
     if show_job:
-        return _show(job, out)
+        return _show(job, run.about().get("sources", {}), out)
     from hairpin.summary import RESULT_NAME
     from hairpin.train import train_run
 
@@ -122,14 +123,16 @@ def _go_on(
     return train_run(job, run, resume=True, out=out)
 
 
-def _show(job: Job, out: TextIO | None) -> int:
+def _show(job: Job, sources: dict[str, str], out: TextIO | None) -> int:
     import json
 
-    from hairpin.job import describe_job, resolved
+    from hairpin.job import SOURCES_KEY, resolved
+    from hairpin.job_text import describe_job
 
     shown = resolved(job)
     if out:
-        click.echo(json.dumps(shown.model_dump(mode="json"), indent=2), file=out)
+        shown_json = {**shown.model_dump(mode="json"), SOURCES_KEY: sources}
+        click.echo(json.dumps(shown_json, indent=2), file=out)
     else:
-        click.echo(describe_job(shown), nl=False)
+        click.echo(describe_job(shown, sources), nl=False)
     return 0
