@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+IN_THE_RUN = "-"  # what --video without a FILE says
+
 
 @click.command(
     epilog=examples(
         "hairpin evaluate RUN",
         "hairpin evaluate RUN --laps 5 --no-continuous",
         "hairpin evaluate RUN@latest --track bowtie --off-track-penalty 2",
-        "hairpin evaluate RUN --starts 20",
+        "hairpin evaluate RUN --video",
+        "hairpin evaluate RUN --starts 20 --video drive.mp4",
     )
 )
 @click.argument("run", metavar="RUN[@CHECKPOINT]")
@@ -53,7 +56,13 @@ logger = logging.getLogger(__name__)
     type=click.IntRange(1, 1000),
     help="No race: one lap from each of so many starts, spread over the track, without resets.",
 )
-@click.option("--video", metavar="FILE", help="Also write the best lap as an .mp4.")
+@click.option(
+    "--video",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value=IN_THE_RUN,
+    help="Also write videos: three of the whole race into the run, or the best lap to FILE (.mp4).",
+)
 @storage_option
 @json_option("Print one JSON object.")
 def evaluate(
@@ -86,7 +95,7 @@ def evaluate(
         "off_track_penalty_s": off_track_penalty,
         "max_resets": max_resets,
     }
-    _check(starts, {**rules, "direction": direction})
+    _check(starts, video, {**rules, "direction": direction})
     out = claim_stdout() if as_json else None
     if starts is not None:
         evaluation = evaluate_reference(run, track, starts, video, storage)
@@ -104,7 +113,7 @@ def evaluate(
 
             print_race(raced)
     if not out:
-        if video:
+        if video and video != IN_THE_RUN:
             written["video"] = video
         for name, place in written.items():
             click.echo(f"{name}: {place}")
@@ -144,12 +153,13 @@ def race_reference(
 
     from hairpin.deepracer.evaluation_files import write_evaluation
     from hairpin.race_run import race_run
-    from hairpin.video import check_video_path, save_recording
+    from hairpin.video import check_video_path, film_of, save_recording
+    from sim.race_film import VIEWS
     from storage import StorageError
 
     found, checkpoint = _open(reference, storage)
     track = _usable(track)
-    if video:
+    if video and video != IN_THE_RUN:
         check_video_path(Path(video))
     raced = race_run(found, checkpoint, track=track, direction=direction, rules=rules)
     written = {}
@@ -157,9 +167,14 @@ def race_reference(
         name = write_evaluation(found, raced)
         written["trace"] = found.locate(f"{name}/evaluation-simtrace/0-iteration.csv")
         written["metrics"] = found.locate(f"metrics/evaluation/{name}.json")
+        if video == IN_THE_RUN:
+            for view in VIEWS:
+                place = f"{name}/camera-{view}/0-video.mp4"
+                found.put_file(place, film_of(raced, view))
+                written[f"camera-{view}"] = found.locate(place)
     except StorageError as error:  # the race was driven all the same
-        logger.warning("trace and metrics are not kept: %s", error)
-    if video:
+        logger.warning("not all files are kept: %s", error)
+    if video and video != IN_THE_RUN:
         save_recording(raced.best_recording, raced.world.camera, Path(video))
     return raced, written
 
@@ -196,7 +211,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     )
 
 
-def _check(starts: int | None, race: dict[str, Any]) -> None:
+def _check(starts: int | None, video: str | None, race: dict[str, Any]) -> None:
     """Refuses options that contradict each other, before anything is driven."""
     from sim.errors import UserError
 
@@ -208,6 +223,12 @@ def _check(starts: int | None, race: dict[str, Any]) -> None:
             f"it does not go with {', '.join(given)}, which are about a race",
             where="--starts",
             fix="Leave out one or the other",
+        )
+    if starts is not None and video == IN_THE_RUN:
+        raise UserError(
+            "videos of a whole race need a race",
+            where="--video",
+            fix="With --starts, name a file for the best lap: --video drive.mp4",
         )
     if race["direction"] == "alternating" and race["continuous"]:
         raise UserError(

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hairpin.evaluate import Evaluation
+from hairpin.race_run import RunRace
 from sim.errors import UserError
 from sim.recording import Recording
+
+if TYPE_CHECKING:
+    from sim.race_film import View
 
 
 def check_video_path(path: Path) -> None:
@@ -53,4 +58,28 @@ def video_of(evaluation: Evaluation) -> bytes:
     with tempfile.TemporaryDirectory(prefix="hairpin-") as folder:
         path = Path(folder) / "drive.mp4"
         save_video(evaluation, path)
+        return path.read_bytes()
+
+
+def film_of(raced: RunRace, view: View) -> bytes:
+    """A whole race as the content of an .mp4, 640x480 and 15 frames a second.
+
+    Args:
+        raced: The race.
+        view: Whence it is seen, see `sim.race_film.render_race`.
+
+    Raises:
+        UserError: It cannot be encoded here.
+    """
+    from sim.camera import CAMERAS
+    from sim.race_film import FPS, render_race
+    from sim.track import Track
+    from sim.video import write_mp4
+
+    track = Track.load(raced.world.track)
+    title = f"{raced.run} on {track.name}"
+    with tempfile.TemporaryDirectory(prefix="hairpin-") as folder:
+        path = Path(folder) / "race.mp4"
+        eye = CAMERAS[raced.world.camera]
+        write_mp4(path, render_race(raced.race, track, view, title=title, eye=eye), FPS)
         return path.read_bytes()

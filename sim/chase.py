@@ -43,7 +43,7 @@ class Chase:
         width: Frame width, pixels.
         height: Frame height, pixels.
         eye: The car's camera, whose gray picture is inset; None leaves the inset out.
-        hud: Whether to draw the head-up display.
+        hud: The head-up display to draw; False for none, True for that of a lap.
         ground: The track's ground, if it was baked before; else it is, at `PIXELS_PER_M`.
     """
 
@@ -54,7 +54,7 @@ class Chase:
         height: int = 480,
         *,
         eye: CameraSpec | None = CAMERAS["fast"],
-        hud: bool = True,
+        hud: Hud | bool = True,
         ground: Ground | None = None,
     ) -> None:
         ground = ground or Ground.bake(track, PIXELS_PER_M)
@@ -80,17 +80,19 @@ class Chase:
         self._car = CarView()
         self._track, self._eye_spec = track, eye
         self._eye: Camera | None = None
-        self._hud = Hud(track, width, height, eye) if hud else None
+        lap_hud = Hud(track, width, height, eye) if hud is True else None
+        self._hud = hud if isinstance(hud, Hud) else lap_hud
         self._before: Moment | None = None
         self._yaw_rad = 0.0
         self._roll_rad = 0.0
 
-    def frame(self, moment: Moment, seen: Image | None = None) -> Image:
+    def frame(self, moment: Moment, seen: Image | None = None, *, car: bool = True) -> Image:
         """Draws the next frame.
 
         Args:
             moment: What to show.
             seen: (h, w) gray, what the car's camera sees now; drawn here if it is not given.
+            car: Whether to draw the car.
 
         Returns:
             (height, width, 3) uint8 RGB.
@@ -107,7 +109,8 @@ class Chase:
             self.height,
         )
         frame = self._surroundings(camera)
-        self._car.draw(frame, camera, moment, self._roll_rad)
+        if car:
+            self._car.draw(frame, camera, moment, self._roll_rad)
         if self._hud is not None:
             self._hud.draw(frame, moment, self._seen(moment) if seen is None else seen)
         return frame

@@ -39,12 +39,17 @@ class Box(NamedTuple):
 class Hud:
     """Draws the display into frames of one size.
 
+    Attributes:
+        BANNER_AT: Where the banner's upper edge is, as a share of the frame's height.
+
     Args:
         track: For the map.
         width: Frame width, pixels.
         height: Frame height, pixels.
         eye: The car's camera, for the inset's shape; None for no inset.
     """
+
+    BANNER_AT = 0.24
 
     def __init__(self, track: Track, width: int, height: int, eye: CameraSpec | None) -> None:
         self._unit = height / 480.0
@@ -99,7 +104,7 @@ class Hud:
         height, width = frame.shape[:2]
         big, small = typeface(px(30), True), typeface(px(13))
         wide = max(big.width(title), small.width(subtitle)) + px(56)
-        box = Box((width - wide) // 2, round(height * 0.24), wide, px(84))
+        box = Box((width - wide) // 2, round(height * self.BANNER_AT), wide, px(84))
         Panel(box, px(12)).draw(frame)
         big.draw(frame, title, width // 2, box.top + px(42), WHITE, anchor="middle")
         small.draw(frame, subtitle, width // 2, box.top + px(66), DIM, anchor="middle")
@@ -116,7 +121,7 @@ class Hud:
         typeface(px(25), True).draw(frame, text, left - px(1), box.top + px(46), WHITE)
         progress = min(max(moment.progress / 100.0, 0.0), 1.0)
         bar = Box(left, box.top + px(60), right - left - px(52), px(6))
-        _bar(frame, bar, 0.0, progress, GREEN)
+        gauge(frame, bar, 0.0, progress, GREEN)
         text = f"{100.0 * progress:.0f} %"
         typeface(px(13), True).draw(frame, text, right, box.top + px(68), WHITE, anchor="right")
 
@@ -129,7 +134,7 @@ class Hud:
         after = left + face.width(text) + px(3)
         typeface(px(13)).draw(frame, "m/s", after, box.top + px(31), DIM)
         bar = Box(left, box.top + px(41), right - left, px(6))
-        _bar(frame, bar, 0.0, moment.measured_speed_mps / MAX_SPEED_MPS, CYAN)
+        gauge(frame, bar, 0.0, moment.measured_speed_mps / MAX_SPEED_MPS, CYAN)
         wanted = left + round((right - left) * min(moment.speed_mps / MAX_SPEED_MPS, 1.0))
         frame[bar.top - px(3) : bar.top + bar.height + px(3), wanted - 1 : wanted + px(1)] = WHITE
         self._label(frame, "STEERING", left, box.top + px(70))
@@ -139,7 +144,7 @@ class Hud:
         typeface(px(12), True).draw(frame, text, right, box.top + px(70), WHITE, anchor="right")
         bar = Box(left, box.top + px(79), right - left, px(6))
         turned = 0.5 - 0.5 * min(max(moment.steering_deg / MAX_STEERING_DEG, -1.0), 1.0)
-        _bar(frame, bar, min(0.5, turned), max(0.5, turned), AMBER)
+        gauge(frame, bar, min(0.5, turned), max(0.5, turned), AMBER)
         middle = (left + right) // 2
         frame[bar.top - px(2) : bar.top + bar.height + px(2), middle : middle + 1] = DIM
 
@@ -241,7 +246,7 @@ class Panel:
         patch[:] = cv2.multiply(patch, self._light, dtype=cv2.CV_32F) + self._paint
 
 
-def _bar(frame: Image, box: Box, first: float, last: float, rgb: tuple[int, int, int]) -> None:
+def gauge(frame: Image, box: Box, first: float, last: float, rgb: tuple[int, int, int]) -> None:
     """A horizontal gauge, filled between two shares of its width."""
     first, last = (min(max(value, 0.0), 1.0) for value in (first, last))
     for begin, end, colour in ((0.0, 1.0, FAINT), (first, last, rgb)):

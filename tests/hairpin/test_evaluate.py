@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from click.testing import CliRunner
 
@@ -18,6 +19,7 @@ from hairpin.cli import cli, run
 from hairpin.deepracer.evaluation_files import metrics_json, trace_csv, write_evaluation
 from hairpin.race_run import race_run
 from sim.errors import UserError
+from sim.race_film import HOLD_S
 from storage import Run
 
 MakeRun = Callable[..., Run]
@@ -81,6 +83,7 @@ def test_a_race_is_said_to_people(make_run: MakeRun) -> None:
         (["--starts", "3", "--no-continuous"], "--continuous"),
         (["--direction", "alternating", "--continuous"], "one direction"),
         (["--track", "dash", "--continuous"], "open road"),
+        (["--starts", "3", "--video"], "name a file"),
         (["--video", "x.avi"], "ends in .mp4"),
         (["--track", "bowtei"], "Did you mean 'bowtie'"),
         (["--off-track-penalty", "-1"], "0.0<=x<=600.0"),
@@ -172,3 +175,19 @@ def test_an_open_road_is_raced_in_trials(make_run: MakeRun) -> None:
     assert not raced.race.settings.continuous
     with pytest.raises(UserError, match="open road"):
         race_run(make_run("other"), track="dash", rules={"continuous": True})
+
+
+def test_three_videos_of_an_evaluation(make_run: MakeRun) -> None:
+    found = answer(make_run(), "--laps", "1", "--max-resets", "1", "--video")
+    for view in ("pip", "45degree", "topview"):
+        path = Path(found["files"][f"camera-{view}"])
+        assert path.parts[-2:] == (f"camera-{view}", "0-video.mp4")
+        assert path.parts[-3].startswith("evaluation-")
+        with av.open(str(path)) as film:
+            stream = film.streams.video[0]
+            context = stream.codec_context
+            assert (context.name, context.codec_tag) == ("h264", "avc1")
+            assert (context.width, context.height, stream.average_rate) == (640, 480, 15)
+            frames = sum(1 for _ in film.decode(stream))
+        driven_s = found["total_s"] + HOLD_S
+        assert frames == pytest.approx(15 * driven_s, abs=2)
