@@ -78,10 +78,9 @@ class TopView:
 
     def _draw_car(self, frame: Image, moment: Moment, at: tuple[float, float]) -> None:
         """The car is drawn larger than it is, into a patch of its own around it."""
-        column, row = (round(value) for value in at)
         height, width = frame.shape[:2]
-        if not (_PATCH <= column < width - _PATCH and _PATCH <= row < height - _PATCH):
-            return
+        column = min(max(round(at[0]), _PATCH), width - _PATCH)
+        row = min(max(round(at[1]), _PATCH), height - _PATCH)
         rows, columns = slice(row - _PATCH, row + _PATCH), slice(column - _PATCH, column + _PATCH)
         patch = np.ascontiguousarray(frame[rows, columns])
         high_m = 40.0  # so far up that perspective does not show
