@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MODEL_STARTS = 20  # where the model of a file drives from
 IN_THE_RUN = "-"  # what --video without a FILE says
 
 
@@ -27,9 +28,16 @@ IN_THE_RUN = "-"  # what --video without a FILE says
         "hairpin evaluate RUN@latest --track bowtie --off-track-penalty 2",
         "hairpin evaluate RUN --video",
         "hairpin evaluate RUN --starts 20 --video drive.mp4",
+        "hairpin evaluate --model car.onnx --track oval --starts 20",
     )
 )
-@click.argument("run", metavar="RUN[@CHECKPOINT]")
+@click.argument("run", metavar="RUN[@CHECKPOINT]", required=False)
+@click.option(
+    "--model",
+    metavar="FILE",
+    help="Instead of a run: an export (.onnx, .pt2), or a DeepRacer model (.tar.gz, .pb); drives "
+    "a lap from each of 20 starts, or of --starts.",
+)
 @click.option("--track", help="Another track than the run's: a name, a .npy file, random:SEED.")
 @click.option("--laps", type=click.IntRange(1, 1000), help="Laps of the race.  [job: 3]")
 @click.option(
@@ -66,7 +74,8 @@ IN_THE_RUN = "-"  # what --video without a FILE says
 @storage_option
 @json_option("Print one JSON object.")
 def evaluate(
-    run: str,
+    run: str | None,
+    model: str | None,
     track: str | None,
     laps: int | None,
     continuous: bool | None,
@@ -95,16 +104,23 @@ def evaluate(
         "off_track_penalty_s": off_track_penalty,
         "max_resets": max_resets,
     }
+    _check_driver(run, model, {**rules, "direction": direction})
+    if model is not None:
+        starts = starts or MODEL_STARTS
     _check(starts, video, {**rules, "direction": direction})
     out = claim_stdout() if as_json else None
     if starts is not None:
-        evaluation = evaluate_reference(run, track, starts, video, storage)
+        if run is None:
+            evaluation = evaluate_file(str(model), track, starts, video)
+        else:
+            evaluation = evaluate_reference(run, track, starts, video, storage)
         if out:
             click.echo(json.dumps(evaluation.as_dict()), file=out)
         else:
             print_evaluation(evaluation)
         written: dict[str, str] = {}
     else:
+        assert run is not None
         raced, written = race_reference(run, track, direction, rules, video, storage)
         if out:
             click.echo(json.dumps({**raced.as_dict(), "files": written}), file=out)
@@ -135,6 +151,22 @@ def evaluate_reference(
     evaluation = evaluate_run(
         found, checkpoint, track=track, starts=starts, record=video is not None
     )
+    if video:
+        save_video(evaluation, Path(video))
+    return evaluation
+
+
+def evaluate_file(model: str, track: str | None, starts: int, video: str | None) -> Evaluation:
+    """Drives a lap from each start with the model of a file, and returns what came of it."""
+    from pathlib import Path
+
+    from hairpin.export.evaluation import evaluate_model
+    from hairpin.video import check_video_path, save_video
+
+    track = _usable(track)
+    if video:
+        check_video_path(Path(video))
+    evaluation = evaluate_model(Path(model), track=track, starts=starts, record=video is not None)
     if video:
         save_video(evaluation, Path(video))
     return evaluation
@@ -235,6 +267,23 @@ def _check(starts: int | None, video: str | None, race: dict[str, Any]) -> None:
             "a rolling run has one direction",
             where="--direction alternating",
             fix="Add --no-continuous",
+        )
+
+
+def _check_driver(run: str | None, model: str | None, race: dict[str, Any]) -> None:
+    """Refuses two drivers, none, and a race with the model of a file."""
+    from sim.errors import UserError
+
+    if (run is None) == (model is None):
+        raise UserError(
+            "give one driver, a run or the model of a file",
+            fix="hairpin evaluate RUN, or hairpin evaluate --model FILE.",
+        )
+    if model is not None and any(value is not None for value in race.values()):
+        raise UserError(
+            "the model of a file drives from starts and does not race",
+            where="--model",
+            fix="Leave out the rules of the race, or evaluate the run.",
         )
 
 

@@ -84,8 +84,11 @@ def frozen_graph(layers: Layers) -> bytes:
 
 
 def dense_names(network: NetworkSpec) -> list[str]:
-    """Names of the dense layers, first to last."""
-    return [f"{MIDDLEWARE}/Dense_0"]
+    """Names of the dense layers, first to last: the last one is DeepRacer's middleware."""
+    first = 2 * len(network.convs)
+    embedder = embedder_of(FRONT_CAMERA)
+    before = [f"{embedder}/Dense_{first + 2 * index}" for index in range(len(network.dense))]
+    return [*before, f"{MIDDLEWARE}/Dense_0"]
 
 
 class _Graph:

@@ -63,8 +63,9 @@ class Layers:
             ConvLayer(weights[f"convs.{index}.weight"], weights[f"convs.{index}.bias"], conv.stride)
             for index, conv in enumerate(network.convs)
         ]
+        before = [dense(f"dense.{index}") for index in range(len(network.dense))]
         is_discrete = "log_std" not in weights
-        return cls(network, is_discrete, convs, [dense("hidden")], dense("policy"))
+        return cls(network, is_discrete, convs, [*before, dense("hidden")], dense("policy"))
 
     @property
     def outputs(self) -> int:

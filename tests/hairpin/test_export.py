@@ -43,6 +43,7 @@ SETTINGS = {
 }
 ODD = NetworkSpec("odd", 19, 23, 2, (Conv(5, 4, 3), Conv(6, 2, 2)), 11)
 FLAT = NetworkSpec("flat", 6, 7, 1, (), 9)
+CLASSIC = [name for name, network in NETWORKS.items() if network.height == 120]
 SPECS = [*NETWORKS.values(), ODD, FLAT]
 
 
@@ -155,9 +156,12 @@ assert "torch" not in sys.modules
 """
 
 
-@pytest.mark.parametrize("kind", SETTINGS)
-def test_tensorflow_and_grad_cam_read_the_graph(kind: str, tmp_path: Path) -> None:
-    network, actions = NETWORKS["deepracer"], make_actions(SETTINGS[kind])
+@pytest.mark.parametrize(
+    ("preset", "kind"),
+    [*((name, "discrete") for name in CLASSIC), ("deepracer", "continuous")],
+)
+def test_tensorflow_and_grad_cam_read_the_graph(preset: str, kind: str, tmp_path: Path) -> None:
+    network, actions = NETWORKS[preset], make_actions(SETTINGS[kind])
     images = images_of(network)
     np.save(tmp_path / "images.npy", images)
     weights = weights_of(network, actions)
@@ -393,3 +397,29 @@ def test_the_command_says_what_it_did(tmp_path: Path) -> None:
     said = json.loads(done.stdout)
     assert Path(said["file"]).is_file() and said["check"]["same_action"] == 1000
     assert "checkpoint" in done.stderr
+
+
+def test_a_file_is_evaluated_as_its_run_is(tmp_path: Path) -> None:
+    made = stored_run(tmp_path, "fast", "discrete")
+    target = tmp_path / "car.onnx"
+    export_run(made, "latest", "onnx", target)
+
+    def said(*arguments: str) -> Any:
+        command = [sys.executable, "-m", "hairpin", "evaluate", *arguments, "--starts", "3"]
+        done = subprocess.run([*command, "--json"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    by_run = said(f"{made.name}@latest", "--storage", made.store.url)
+    by_file = said("--model", str(target))
+    returns = [trial.pop("return") for one in (by_run, by_file) for trial in one["trials"]]
+    assert len(returns) == 6
+    assert by_file == {**by_run, "run": "car.onnx"}
+
+
+def test_an_evaluation_has_one_driver(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["evaluate"], ["evaluate", "some-run", "--model", "car.onnx"]):
+        assert run(arguments) == 2
+        assert "one driver" in capsys.readouterr().err
+    assert run(["evaluate", "--model", "car.onnx", "--laps", "2"]) == 2
+    assert "does not race" in capsys.readouterr().err
