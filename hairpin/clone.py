@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hairpin.job import Job
-from hairpin.places import split_reference
+from hairpin.places import split_reference, storage_url
 from hairpin.stored_job import job_of
 from learner.state import read_weights
 from sim.actions import make_actions
 from sim.errors import UserError
-from storage import Run, Store
+from storage import Run, Store, open_store
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,28 @@ class Clone:
     weights: Mapping[str, NDArray[np.float32]] = field(repr=False)
     origin: str
     notes: list[str]
+
+
+# What is of one run only, or of the machine it ran on.
+OWN = {"run", "storage", "address", "clone", "stop", "workers"}
+
+
+def inherited(clone: Any, storage: Any) -> dict[str, Any]:
+    """What a job that clones a run does not have to say: the values of that run's own job.
+
+    Args:
+        clone: The run, perhaps with a checkpoint; anything but text is for validation to refuse.
+        storage: Where it is, as the job says it.
+
+    Raises:
+        UserError: The other run's job is damaged.
+        StorageError: There is no such run.
+    """
+    if not isinstance(clone, str):
+        return {}
+    place = storage_url(storage if isinstance(storage, str) else None)
+    other = Run.open(open_store(place), split_reference(clone)[0])
+    return job_of(other).model_dump(mode="json", exclude=OWN)
 
 
 def find_clone(job: Job, store: Store) -> Clone | None:
@@ -52,7 +75,7 @@ def find_clone(job: Job, store: Store) -> Clone | None:
         raise UserError(
             f"{name} has the network {theirs.preset!r}, and this job {job.preset!r}",
             where=f"--clone {job.clone}",
-            fix=f"Say --preset {theirs.preset}, or leave --clone out.",
+            fix=f"Leave preset out or say {theirs.preset}, or leave --clone out.",
         )
     info, files = other.read_checkpoint(checkpoint or "best")
     notes = []

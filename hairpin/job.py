@@ -77,7 +77,7 @@ class Job(WorldSettings):
     clone: str | None = Field(
         default=None,
         description="Start from the weights of RUN, RUN@best, RUN@latest or RUN@STEP, in the same "
-        "storage.",
+        "storage; what the job does not say is then as in that run.",
     )
     run: str | None = Field(default=None, description="The run's name; default: made up.")
     storage: str | None = Field(
@@ -179,13 +179,21 @@ def load_job(
     base = file.path.parent if file else Path()
     data = _merged(folder.values, _with_absolute_paths(said, base))
     _lay_over(data, given)
+    notes, below = folder.notes, {}
+    if data.get("clone") is not None:
+        from hairpin.clone import inherited
+
+        below = inherited(data["clone"], data.get("storage"))
+        notes = [*notes, f"what is not said is as in the run of {data['clone']}"]
+        data = _merged(below, data)
 
     def source_of(way: Sequence[str | int]) -> str | None:
         option = OPTIONS.get(tuple(str(part) for part in way))
         if option and tuple(way) in given:
             return option
         in_file = file is not None and file.has(way)
-        return file.where(way) if file and in_file else folder.source(way)
+        said = file.where(way) if file and in_file else folder.source(way)
+        return said or (f"the run of {data['clone']}" if way and way[0] in below else None)
 
     def where(way: Sequence[str | int]) -> str:
         return source_of(way) or (file.where(way) if file else source or "the job")
@@ -193,7 +201,7 @@ def load_job(
     job = validate_job(data, where)
     job = job.model_copy(update={"stop": job.stop.or_default()})
     sources = {".".join(way): source_of(way) or "default" for way in _ways(job)}
-    return LoadedJob(job, folder.notes, sources)
+    return LoadedJob(job, notes, sources)
 
 
 def validate_job(data: Mapping[str, Any], where: Any) -> Job:

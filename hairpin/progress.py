@@ -48,6 +48,7 @@ class Progress:
         completions: Mean progress by iteration, the last few.
         reward_errors: Distinct failures of the reward function.
         lost_workers: Workers that died so far.
+        dropped_steps: Steps that were not learned from, because of ``max_iteration_steps``.
     """
 
     stop: StopSettings
@@ -72,6 +73,7 @@ class Progress:
     completions: deque[float] = field(default_factory=lambda: deque(maxlen=SPARK_POINTS))
     reward_errors: int = 0
     lost_workers: int = 0
+    dropped_steps: int = 0
 
     def note(self, event: Event) -> None:
         """Takes an event's numbers up."""
@@ -96,6 +98,7 @@ class Progress:
     def _note_iteration(self, event: IterationDone) -> None:
         self.iteration, self.steps = event.iteration, event.steps
         self.steps_per_s, self.shares = event.steps_per_s, event.shares
+        self.dropped_steps += event.dropped_steps
         self.recent.extend(episode.progress / 100.0 for episode in event.episodes)
         if event.return_mean is not None:
             self.return_mean = event.return_mean

@@ -130,6 +130,8 @@ def progress_line(progress: Progress) -> str:
         f"greedy {percent(progress.greedy_completion):>5}",
         f"best lap {lap_time(progress.best_lap_s)}",
     ]
+    if progress.dropped_steps:
+        parts.append(f"{progress.dropped_steps:,} steps over max_iteration_steps dropped")
     left = progress.time_left(progress.seconds)
     if left is not None:
         parts.append(f"{clock(left)} left")

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--clone",
     metavar="RUN[@CHECKPOINT]",
-    help="Start from another run's weights, with a changed reward, track or hyperparameters.",
+    help="Start from another run's weights; what is not said anew is as in that run.",
 )
 @click.option("--run", metavar="NAME", help="The run's name. [default: made up]")
 @storage_option

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hairpin.clone import find_clone
-from hairpin.job import Job
+from hairpin.job import Job, load_job
 from hairpin.preflight import create_run, prepare
 from sim.errors import UserError
 from storage import NotFoundError, Run, open_store
@@ -50,6 +50,35 @@ def test_another_network_and_what_is_not_there_are_refused(source: Run) -> None:
     for reference, words in [("sauce", "no run 'sauce'"), ("source@17", "no checkpoint '17'")]:
         with pytest.raises(NotFoundError, match=words):
             find_clone(Job(clone=reference), source.store)
+
+
+def test_what_is_not_said_is_as_in_the_other_run(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
+    reward = tmp_path / "fast.py"
+    reward.write_text("def reward_function(params):\n    return params['speed']\n")
+    first = make_run("first", track="bowtie", reward=str(reward))
+    storage = {("storage",): first.store.url}
+    loaded = load_job(None, {("clone",): "first", ("track",): "oval"} | storage)
+    assert (loaded.job.track, loaded.job.run, loaded.job.stop.minutes) == ("oval", None, 10.0)
+    assert Path(loaded.job.reward).read_text() == reward.read_text()
+    assert loaded.sources["reward"] == "the run of first"
+    assert loaded.sources["track"] == "--track"
+    assert loaded.sources["run"] == "default"
+    assert any("as in the run of first" in note for note in loaded.notes)
+
+    second = create_run(prepare(loaded.job.model_copy(update={"run": "second"})))
+    second.end_writing()
+    file = tmp_path / "job.yaml"
+    file.write_text("clone: second\nppo: {epochs: 7}\nactions: {type: continuous}\n")
+    again = load_job(str(file), storage)
+    assert (again.job.track, again.job.ppo.epochs) == ("oval", 7)
+    assert again.job.actions.type == "continuous"
+    assert again.job.reward == second.locate("reward_function.py")
+    assert again.sources["ppo.epochs"] == f"{file}, line 2"
+    assert again.sources["ppo.gamma"] == "the run of second"
+    with pytest.raises(NotFoundError, match="no run 'third'"):
+        load_job(None, {("clone",): "third"} | storage)
 
 
 def test_a_checkpoint_is_named_by_its_steps_and_the_origin_is_kept(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.console import Console
 from hairpin.live import LiveReporter, draw, sparkline
 from hairpin.progress import Progress
 from hairpin.records import as_record, snake_case
-from hairpin.report import STOPPING, JsonReporter, PlainReporter
+from hairpin.report import STOPPING, JsonReporter, PlainReporter, progress_line
 from learner.events import Event, RewardFailed, WorkerLost
 from learner.settings import StopSettings
 from sim.reward import RewardError
@@ -43,6 +44,14 @@ def test_progress_gathers_the_numbers(progress: Progress, training: list[Event])
     assert progress.best_lap_s == 11.5  # of the greedy evaluation
     assert progress.last_lap_s == 12.0
     assert 0.0 < (progress.completion or 0.0) <= 1.0
+
+
+def test_steps_that_were_dropped_are_said(progress: Progress, training: list[Event]) -> None:
+    progress.note(training[1])
+    assert "dropped" not in progress_line(progress)
+    for _ in range(2):
+        progress.note(replace(training[1], dropped_steps=600))
+    assert "1,200 steps over max_iteration_steps dropped" in progress_line(progress)
 
 
 def test_time_left_is_the_nearer_of_minutes_and_steps(

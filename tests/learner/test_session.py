@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from learner.events import (
@@ -27,6 +28,7 @@ from storage import LocalStore, Run
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 
+ENDS = {"off_track", "lap_complete", "immobilized", "reversed", "time_up"}
 BATCH = 4 * 16  # environment steps of an iteration
 Train = Callable[..., tuple[Result, list[Event]]]
 
@@ -40,7 +42,7 @@ def run(tmp_path: Path) -> Run:
 def go(run: Run) -> Train:
     """Trains a little; keyword arguments change the settings, or the call of `train`."""
 
-    def start(resume: bool = False, should_stop=lambda: False, **changes):
+    def start(resume: bool = False, should_stop=lambda: False, clone=None, **changes):
         values = {
             "world": WorldSettings(episode_s=2.0),
             "workers": 1,
@@ -53,6 +55,7 @@ def go(run: Run) -> Train:
             TrainSettings(**(values | changes)),
             run,
             resume=resume,
+            clone=clone,
             on_event=events.append,
             should_stop=should_stop,
         )
@@ -132,3 +135,35 @@ def test_continuous_actions_train_too(go: Train) -> None:
     result, events = go(world=world, stop=StopSettings(steps=2 * BATCH))
     assert result.steps == 2 * BATCH
     assert of_kind(events, IterationDone)[-1].losses["entropy"] != 0.0
+
+
+def test_whole_episodes_train_and_go_on(go: Train) -> None:
+    ppo = PPOSettings(episodes_per_iteration=6, max_iteration_steps=150, minibatch_size=32)
+    result, events = go(ppo=ppo, stop=StopSettings(steps=250))
+    done = of_kind(events, IterationDone)
+    assert len(done) >= 2
+    for iteration in done:
+        assert len(iteration.episodes) == 6
+        assert all(episode.end_reason in ENDS for episode in iteration.episodes)
+    assert result.steps == sum(e.steps for i in done for e in i.episodes)
+    driven = sum(episode.steps for episode in done[0].episodes)
+    assert done[0].dropped_steps == max(0, driven - 150)
+    starts = [episode.start_m for iteration in done for episode in iteration.episodes]
+    result, events = go(ppo=ppo, resume=True, stop=StopSettings(steps=result.steps + 1))
+    (more,) = of_kind(events, IterationDone)
+    # The resumed run goes on with the next start, 5 % of the lap after the last one's.
+    step = starts[1] - starts[0] if starts[1] > starts[0] else starts[2] - starts[1]
+    gone = (more.episodes[0].start_m - starts[-1]) % (20 * step)
+    assert gone == pytest.approx(step)
+
+
+def test_a_clone_starts_with_the_weights_and_no_counters(run: Run, go: Train) -> None:
+    go(stop=StopSettings(steps=1))
+    weights = read_weights(run.read_checkpoint("latest")[1])
+    still = PPOSettings(fragment_steps=16, minibatch_size=32, learning_rate=1e-12)
+    result, events = go(clone=weights, ppo=still, stop=StopSettings(steps=1))
+    assert result.steps == BATCH
+    assert of_kind(events, IterationDone)[0].iteration == 1
+    found = read_weights(run.read_checkpoint("latest")[1])
+    for name in ("convs.0.weight", "hidden.weight", "policy.weight", "policy.bias"):
+        np.testing.assert_allclose(found[name], weights[name], atol=1e-6, err_msg=name)
