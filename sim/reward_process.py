@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 
 from sim import reward_child
 from sim.errors import UserError
-from sim.params import INPUTS, build_params
+from sim.params import build_params
 from sim.reward import MAX_REWARD, RewardError, RewardUse, read_reward
+from sim.reward_inputs import REWARD_INPUT, fill_inputs
 from sim.reward_room import Child, Gone
 from sim.track import Track
 
@@ -37,8 +38,6 @@ LOAD_LIMIT_S = 30.0  # for importing the file; SciPy takes seconds on a busy mac
 MAX_RESTARTS = 5  # so many without GOOD_CALLS between them, and it is given up
 GOOD_CALLS = 1000
 MAX_LINES = 200  # of prints kept until they are taken
-_DTYPES = {"d": "<f8", "q": "<i8", "?": "?"}
-_INPUT = np.dtype([(name, _DTYPES[code]) for name, code in INPUTS])
 _ANSWER = np.dtype([("reward", "<f8"), ("code", "<i8")])
 
 
@@ -91,13 +90,12 @@ class RewardProcess:
         self._timeout_s = timeout_s
         self._waypoints = [[(float(x), float(y)) for x, y in t.waypoints] for t in tracks]
         self._length_m = tracks[0].length_m
-        size = reward_child.HEAD.size + num_cars * (_INPUT.itemsize + _ANSWER.itemsize)
+        size = reward_child.HEAD.size + num_cars * (REWARD_INPUT.itemsize + _ANSWER.itemsize)
         self._memory_fd = _memory_file(size)
         self._memory = mmap(self._memory_fd, size)
         at = reward_child.HEAD.size
-        self._inputs = np.frombuffer(self._memory, _INPUT, num_cars, at)
+        self._inputs = np.frombuffer(self._memory, REWARD_INPUT, num_cars, at)
         self._answers = np.frombuffer(self._memory, _ANSWER, num_cars, at + self._inputs.nbytes)
-        self._from_readings = [(name, self._inputs[name]) for name in _FROM_READINGS]
         self._setup = {
             "path": [entry for entry in sys.path if entry],
             "file": self._file,
@@ -168,15 +166,7 @@ class RewardProcess:
         """
         if self._awaited:  # whoever sent was interrupted before it received
             self.receive()
-        inputs = self._inputs
-        for name, target in self._from_readings:
-            target[:] = readings[name]
-        inputs["steps"] = memory["steps"]
-        inputs["reverse"] = memory["reverse"]
-        inputs["steering_angle"] = commands[:, 0]
-        inputs["speed"] = commands[:, 1]
-        inputs["sim_time"] = time_s
-        inputs["active"] = True if active is None else active
+        fill_inputs(self._inputs, readings, memory, commands, time_s, active)
         self._awaited = True
         self._request(0)
 
@@ -357,11 +347,6 @@ class RewardProcess:
 
 
 _NONE: NDArray[np.int64] = np.zeros(0, np.int64)
-_FROM_READINGS = tuple(
-    name
-    for name, _ in INPUTS
-    if name not in ("steps", "reverse", "steering_angle", "speed", "sim_time", "active")
-)
 
 
 def check_reward(spec: str, track: Track, *, timeout_s: float = 1.0, memory_mb: int = 4096) -> None:

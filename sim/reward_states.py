@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from sim.car import CAR
 from sim.geometry import Geometry
-from sim.params import INPUTS, Params, build_params
+from sim.params import Params, build_params
+from sim.reward_inputs import REWARD_INPUT, fill_inputs
 from sim.rules import Referee
 from sim.track import Array, Track
 
@@ -120,18 +121,10 @@ class StateMaker:
         if not poses:
             return []
         judged = self.judge(poses)
-        readings, memory = judged.readings, judged.memory
-        columns: dict[str, list[float]] = {
-            "steps": memory["steps"].tolist(),
-            "reverse": [pose.reverse for pose in poses],
-            "steering_angle": judged.commands[:, 0].tolist(),
-            "speed": judged.commands[:, 1].tolist(),
-            "sim_time": (memory["steps"] / CONTROL_HZ).tolist(),
-        }
-        rows = zip(
-            *(columns.get(name) or readings[name].tolist() for name, _ in INPUTS), strict=True
-        )
-        return [build_params(row, self._waypoints, self.track.length_m) for row in rows]
+        inputs = np.zeros(len(poses), REWARD_INPUT)
+        time_s = judged.memory["steps"] / CONTROL_HZ
+        fill_inputs(inputs, judged.readings, judged.memory, judged.commands, time_s)
+        return [build_params(row, self._waypoints, self.track.length_m) for row in inputs.tolist()]
 
     def add_objects(self, params: Params, things: Iterable[Thing]) -> None:
         """Fills the keys of objects, as an object avoidance race does."""

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.params import INPUTS, build_params
+from sim.params import build_params
 from sim.reward import RewardError, RewardUse, read_reward
+from sim.reward_inputs import REWARD_INPUT, fill_inputs
 from sim.reward_process import RewardProcess
 from sim.reward_runner import RewardRunner, load_reward
 from sim.track import Track
@@ -41,16 +42,11 @@ class InlineReward(RewardProcess):
         active: NDArray[np.bool_] | None = None,
     ) -> None:
         """Computes the rewards at once."""
-        columns = {name: readings[name].tolist() for name, _ in INPUTS if name in _READ}
-        columns |= {name: memory[name].tolist() for name in ("steps",)}
-        columns["reverse"] = memory["reverse"].astype(bool).tolist()
-        columns["steering_angle"], columns["speed"] = commands.T.tolist()
-        columns["sim_time"] = np.broadcast_to(time_s, len(readings)).tolist()
-        columns["active"] = [True] * len(readings)
-        rows = zip(*(columns[name] for name, _ in INPUTS), strict=True)
+        inputs = np.zeros(len(readings), REWARD_INPUT)
+        fill_inputs(inputs, readings, memory, commands, time_s, active)
         self._results = [
             self._runner(build_params(row, self._ways, self._length), car)
-            for car, row in enumerate(rows)
+            for car, row in enumerate(inputs.tolist())
         ]
 
     def receive(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -72,10 +68,3 @@ class InlineReward(RewardProcess):
 
     def close(self) -> None:
         """Nothing to end."""
-
-
-_READ = frozenset(
-    name
-    for name, _ in INPUTS
-    if name not in ("steps", "reverse", "steering_angle", "speed", "sim_time", "active")
-)
