@@ -14,6 +14,7 @@ from hairpin.options import examples, json_option, storage_option
 if TYPE_CHECKING:
     from hairpin.evaluate import Evaluation
     from hairpin.race_run import RunRace
+    from storage import Run
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ IN_THE_RUN = "-"  # what --video without a FILE says
         "hairpin evaluate RUN@latest --track bowtie --off-track-penalty 2",
         "hairpin evaluate RUN --video",
         "hairpin evaluate RUN --starts 20 --video drive.mp4",
+        "hairpin evaluate RUN --robust -o robust.png",
         "hairpin evaluate --model car.onnx --track oval --starts 20",
     )
 )
@@ -65,6 +67,16 @@ IN_THE_RUN = "-"  # what --video without a FILE says
     help="No race: one lap from each of so many starts, spread over the track, without resets.",
 )
 @click.option(
+    "--robust",
+    is_flag=True,
+    help="No race: one lap from each of 20 starts, in both directions, as commanded and with noise "
+    "on the commands: uniform, up to 10 % of the steering range and of the top speed, drawn anew "
+    "at every step from the job's seed. Draws a figure.",
+)
+@click.option(
+    "-o", "--output", metavar="FILE", help="Where --robust draws it.  [default: into the run]"
+)
+@click.option(
     "--video",
     metavar="[FILE]",
     is_flag=False,
@@ -83,6 +95,8 @@ def evaluate(
     off_track_penalty: float | None,
     max_resets: int | None,
     starts: int | None,
+    robust: bool,
+    output: str | None,
     video: str | None,
     storage: str | None,
     as_json: bool,
@@ -104,11 +118,21 @@ def evaluate(
         "off_track_penalty_s": off_track_penalty,
         "max_resets": max_resets,
     }
-    _check_driver(run, model, {**rules, "direction": direction})
+    _check_driver(run, model, {**rules, "direction": direction, "robust": robust or None})
     if model is not None:
         starts = starts or MODEL_STARTS
-    _check(starts, video, {**rules, "direction": direction})
+    _check(starts, robust, output, video, {**rules, "direction": direction})
     out = claim_stdout() if as_json else None
+    if robust:
+        from hairpin.robust_report import print_robustness, robust_reference
+
+        found, picture = robust_reference(str(run), track, output, storage)
+        if out:
+            click.echo(json.dumps({**found.as_dict(), "picture": picture}), file=out)
+        else:
+            print_robustness(found)
+            click.echo(f"picture: {picture}")
+        return
     if starts is not None:
         if run is None:
             evaluation = evaluate_file(str(model), track, starts, video)
@@ -144,8 +168,8 @@ def evaluate_reference(
     from hairpin.evaluate import evaluate_run
     from hairpin.video import check_video_path, save_video
 
-    found, checkpoint = _open(reference, storage)
-    track = _usable(track)
+    found, checkpoint = open_reference(reference, storage)
+    track = usable_track(track)
     if video:
         check_video_path(Path(video))
     evaluation = evaluate_run(
@@ -163,7 +187,7 @@ def evaluate_file(model: str, track: str | None, starts: int, video: str | None)
     from hairpin.export.evaluation import evaluate_model
     from hairpin.video import check_video_path, save_video
 
-    track = _usable(track)
+    track = usable_track(track)
     if video:
         check_video_path(Path(video))
     evaluation = evaluate_model(Path(model), track=track, starts=starts, record=video is not None)
@@ -189,8 +213,8 @@ def race_reference(
     from sim.race_film import VIEWS
     from storage import StorageError
 
-    found, checkpoint = _open(reference, storage)
-    track = _usable(track)
+    found, checkpoint = open_reference(reference, storage)
+    track = usable_track(track)
     if video and video != IN_THE_RUN:
         check_video_path(Path(video))
     raced = race_run(found, checkpoint, track=track, direction=direction, rules=rules)
@@ -243,7 +267,13 @@ def print_evaluation(evaluation: Evaluation) -> None:
     )
 
 
-def _check(starts: int | None, video: str | None, race: dict[str, Any]) -> None:
+def _check(
+    starts: int | None,
+    robust: bool,
+    output: str | None,
+    video: str | None,
+    race: dict[str, Any],
+) -> None:
     """Refuses options that contradict each other, before anything is driven."""
     from sim.errors import UserError
 
@@ -256,6 +286,19 @@ def _check(starts: int | None, video: str | None, race: dict[str, Any]) -> None:
             where="--starts",
             fix="Leave out one or the other",
         )
+    others = [
+        *given,
+        *(["--starts"] if starts is not None else []),
+        *(["--video"] if video else []),
+    ]
+    if robust and others:
+        raise UserError(
+            f"it does not go with {', '.join(others)}: its starts, directions and noise are fixed",
+            where="--robust",
+            fix="Leave out one or the other",
+        )
+    if output is not None and not robust:
+        raise UserError("only --robust draws a figure", where="--output", fix="Add --robust")
     if starts is not None and video == IN_THE_RUN:
         raise UserError(
             "videos of a whole race need a race",
@@ -287,7 +330,8 @@ def _check_driver(run: str | None, model: str | None, race: dict[str, Any]) -> N
         )
 
 
-def _open(reference: str, storage: str | None) -> tuple[Any, str]:
+def open_reference(reference: str, storage: str | None) -> tuple[Run, str]:
+    """The run that a reference names, and its checkpoint."""
     from hairpin.places import split_reference, storage_url
     from storage import Run, open_store
 
@@ -295,7 +339,7 @@ def _open(reference: str, storage: str | None) -> tuple[Any, str]:
     return Run.open(open_store(storage_url(storage)), name), checkpoint or "best"
 
 
-def _usable(track: str | None) -> str | None:
+def usable_track(track: str | None) -> str | None:
     """The track with its path made absolute, if it is one that can be loaded."""
     from pathlib import Path
 

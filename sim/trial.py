@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.episode import Episode
+from sim.noise import CommandNoise
 from sim.recording import Recording
 from sim.world import Images, World
 
@@ -36,6 +37,7 @@ def run_trials(
     *,
     reverse: Sequence[bool] | None = None,
     record: bool = False,
+    noise: CommandNoise | None = None,
 ) -> list[Trial]:
     """Drives one episode from each start, as many at once as the world has cars.
 
@@ -46,6 +48,7 @@ def run_trials(
         reverse: For each start, whether to drive against the rows of the route; by default as the
             world's settings say.
         record: Whether to keep what a replay needs.
+        noise: What happens to commands on their way to the cars.
 
     Returns:
         One trial a start, in their order.
@@ -56,17 +59,21 @@ def run_trials(
         for car, index in enumerate(wave):
             way = None if reverse is None else reverse[index]
             world.place(car, starts[index], reverse=way)
-        trials += _drive(world, act, len(wave), record)
+        trials += _drive(world, act, len(wave), record, noise)
     return trials
 
 
-def _drive(world: World, act: Act, cars: int, record: bool) -> list[Trial]:
+def _drive(
+    world: World, act: Act, cars: int, record: bool, noise: CommandNoise | None
+) -> list[Trial]:
     episodes: list[Episode | None] = [None] * cars
     drives = [_Drive(world, car) for car in range(cars)] if record else []
     while any(episode is None for episode in episodes):
         actions = act(world.obs)
-        step = world.advance(actions)
         commands = world.actions.decode(actions)
+        if noise is not None:
+            commands = noise(commands)
+        step = world.advance(actions, commands=commands)
         for drive in drives:
             if episodes[drive.car] is None:
                 drive.note(commands[drive.car], float(step.rewards[drive.car]))

@@ -84,6 +84,9 @@ def test_a_race_is_said_to_people(make_run: MakeRun) -> None:
         (["--direction", "alternating", "--continuous"], "one direction"),
         (["--track", "dash", "--continuous"], "open road"),
         (["--starts", "3", "--video"], "name a file"),
+        (["--robust", "--laps", "2"], "--robust: it does not go with --laps"),
+        (["--robust", "-o", "x.jpg"], "ends in .png"),
+        (["-o", "x.png"], "Add --robust"),
         (["--video", "x.avi"], "ends in .mp4"),
         (["--track", "bowtei"], "Did you mean 'bowtie'"),
         (["--off-track-penalty", "-1"], "0.0<=x<=600.0"),
@@ -191,3 +194,24 @@ def test_three_videos_of_an_evaluation(make_run: MakeRun) -> None:
             frames = sum(1 for _ in film.decode(stream))
         driven_s = found["total_s"] + HOLD_S
         assert frames == pytest.approx(15 * driven_s, abs=2)
+
+
+def test_how_robust_a_run_is(make_run: MakeRun, tmp_path: Path) -> None:
+    sample = make_run()
+    picture = tmp_path / "robust.png"
+    found = answer(sample, "--robust", "-o", str(picture))
+    conditions = found["conditions"]
+    assert [(c["direction"], c["noise"]) for c in conditions] == [
+        ("forward", 0.0),
+        ("reversed", 0.0),
+        ("forward", 0.1),
+        ("reversed", 0.1),
+    ]
+    for condition in conditions:
+        trials = condition["trials"]
+        assert len(trials) == 20
+        assert len({round(trial["start_m"], 6) for trial in trials}) == 20
+        assert {trial["reverse"] for trial in trials} == {condition["direction"] == "reversed"}
+    quiet, noisy = ([trial["progress"] for trial in c["trials"]] for c in conditions[::2])
+    assert quiet != noisy
+    assert picture.read_bytes().startswith(b"\x89PNG")
