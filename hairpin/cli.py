@@ -26,6 +26,7 @@ COMMANDS = {
         "Write a policy as a file for a car: ONNX, DeepRacer, torch.",
     ),
     "play": ("hairpin.play_cmd:play", "Make a video of a run's best policy."),
+    "import": ("hairpin.import_cmd:import_model", "Make a job of a DeepRacer model."),
     "tracks": ("hairpin.tracks_cmd:tracks", "List, draw and import tracks."),
     "validate": ("hairpin.validate_cmd:validate", "Check a reward function before it trains."),
     "reward": ("hairpin.reward_cmd:reward", "Draw what a reward function pays over a track."),
