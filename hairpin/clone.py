@@ -37,19 +37,17 @@ class Clone:
 OWN = {"run", "storage", "address", "clone", "stop", "workers"}
 
 
-def inherited(clone: Any, storage: Any) -> dict[str, Any]:
+def inherited(clone: str, storage: Any) -> dict[str, Any]:
     """What a job that clones a run does not have to say: the values of that run's own job.
 
     Args:
-        clone: The run, perhaps with a checkpoint; anything but text is for validation to refuse.
+        clone: The run, perhaps with a checkpoint.
         storage: Where it is, as the job says it.
 
     Raises:
         UserError: The other run's job is damaged.
         StorageError: There is no such run.
     """
-    if not isinstance(clone, str):
-        return {}
     place = storage_url(storage if isinstance(storage, str) else None)
     other = Run.open(open_store(place), split_reference(clone)[0])
     return job_of(other).model_dump(mode="json", exclude=OWN)

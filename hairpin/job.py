@@ -19,7 +19,7 @@ from hairpin.deepracer.folder import (
 )
 from hairpin.job_errors import explain
 from hairpin.job_file import JobFile, read_job_file
-from hairpin.places import storage_url
+from hairpin.places import split_reference, storage_url
 from learner.settings import (
     EvaluateSettings,
     PPOSettings,
@@ -180,11 +180,11 @@ def load_job(
     data = _merged(folder.values, _with_absolute_paths(said, base))
     _lay_over(data, given)
     notes, below = folder.notes, {}
-    if data.get("clone") is not None:
+    if isinstance(data.get("clone"), str):
         from hairpin.clone import inherited
 
         below = inherited(data["clone"], data.get("storage"))
-        notes = [*notes, f"what is not said is as in the run of {data['clone']}"]
+        notes = [*notes, f"what is not said is as in run {split_reference(data['clone'])[0]}"]
         data = _merged(below, data)
 
     def source_of(way: Sequence[str | int]) -> str | None:
@@ -193,7 +193,9 @@ def load_job(
             return option
         in_file = file is not None and file.has(way)
         said = file.where(way) if file and in_file else folder.source(way)
-        return said or (f"the run of {data['clone']}" if way and way[0] in below else None)
+        return said or (
+            f"run {split_reference(data['clone'])[0]}" if way[:1] and way[0] in below else None
+        )
 
     def where(way: Sequence[str | int]) -> str:
         return source_of(way) or (file.where(way) if file else source or "the job")

@@ -62,10 +62,10 @@ def test_what_is_not_said_is_as_in_the_other_run(
     loaded = load_job(None, {("clone",): "first", ("track",): "oval"} | storage)
     assert (loaded.job.track, loaded.job.run, loaded.job.stop.minutes) == ("oval", None, 10.0)
     assert Path(loaded.job.reward).read_text() == reward.read_text()
-    assert loaded.sources["reward"] == "the run of first"
+    assert loaded.sources["reward"] == "run first"
     assert loaded.sources["track"] == "--track"
     assert loaded.sources["run"] == "default"
-    assert any("as in the run of first" in note for note in loaded.notes)
+    assert any("as in run first" in note for note in loaded.notes)
 
     second = create_run(prepare(loaded.job.model_copy(update={"run": "second"})))
     second.end_writing()
@@ -76,7 +76,10 @@ def test_what_is_not_said_is_as_in_the_other_run(
     assert again.job.actions.type == "continuous"
     assert again.job.reward == second.locate("reward_function.py")
     assert again.sources["ppo.epochs"] == f"{file}, line 2"
-    assert again.sources["ppo.gamma"] == "the run of second"
+    assert again.sources["ppo.gamma"] == "run second"
+    file.write_text("clone: 3\n")
+    with pytest.raises(UserError, match="clone: 3 is not text"):
+        load_job(str(file), storage)
     with pytest.raises(NotFoundError, match="no run 'third'"):
         load_job(None, {("clone",): "third"} | storage)
 
