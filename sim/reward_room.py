@@ -27,6 +27,8 @@ _MAX_ANSWER_BYTES = 8 << 20
 _ENVIRONMENT = {
     "PATH": os.defpath,
     "LANG": "C.UTF-8",
+    "PYTHONSAFEPATH": "1",  # the script's folder is no place to import from
+    "PYTHONHASHSEED": "0",  # sets are gone through in the same order each time
     **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")},
 }
 _NOTHING: dict[str, Any] = {}
@@ -64,7 +66,8 @@ class Child:
         words = [str(number) for number in (requests, answers, memory_fd, memory_size, lifeline)]
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-B", reward_child.__file__, *words],
+                # Not -I, which would not let the hash seed through; the environment is ours anyway.
+                [sys.executable, "-s", "-S", "-B", reward_child.__file__, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
