@@ -17,7 +17,6 @@ import numpy as np
 import psutil
 import pytest
 
-from sim import reward_child
 from sim.errors import UserError
 from sim.params import INPUTS
 from sim.reward import RewardError
@@ -525,8 +524,3 @@ def test_sets_are_gone_through_in_the_same_order_each_time(
     body = "return float(''.join(str(ord(c) % 10) for c in set('qwertyuiop'))[:4])"
     first, second = start(body), start(body)
     assert batch(first) == batch(second)
-
-
-def test_no_module_beside_the_script_hides_one_of_pythons() -> None:
-    names = {path.stem for path in Path(reward_child.__file__).parent.glob("*.py")}
-    assert not names & sys.stdlib_module_names
