@@ -179,12 +179,13 @@ def load_job(
     base = file.path.parent if file else Path()
     data = _merged(folder.values, _with_absolute_paths(said, base))
     _lay_over(data, given)
-    notes, below = folder.notes, {}
+    notes, origin, below = folder.notes, "", {}
     if isinstance(data.get("clone"), str):
         from hairpin.clone import inherited
 
         below = inherited(data["clone"], data.get("storage"))
-        notes = [*notes, f"what is not said is as in run {split_reference(data['clone'])[0]}"]
+        origin, _ = split_reference(data["clone"])
+        notes = [*notes, f"what is not said is as in run {origin}"]
         data = _merged(below, data)
 
     def source_of(way: Sequence[str | int]) -> str | None:
@@ -193,9 +194,7 @@ def load_job(
             return option
         in_file = file is not None and file.has(way)
         said = file.where(way) if file and in_file else folder.source(way)
-        return said or (
-            f"run {split_reference(data['clone'])[0]}" if way[:1] and way[0] in below else None
-        )
+        return said or (f"run {origin}" if way and way[0] in below else None)
 
     def where(way: Sequence[str | int]) -> str:
         return source_of(way) or (file.where(way) if file else source or "the job")
