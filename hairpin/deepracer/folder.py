@@ -13,6 +13,7 @@ from hairpin.deepracer.hyperparameters import HYPERPARAMETERS_NAME, read_hyperpa
 from hairpin.deepracer.metadata import (
     METADATA_NAME,
     NETWORKS,
+    SHALLOW,
     LidarConfig,
     ModelMetadata,
     read_metadata,
@@ -23,6 +24,7 @@ from sim.errors import UserError
 REWARD_NAME = "reward_function.py"
 MODEL_FILES = (REWARD_NAME, METADATA_NAME, HYPERPARAMETERS_NAME)
 PLACES = ("", "model", "ip")  # where in a model's folder they are, the first one wins
+LARGE_MAX_STEPS = 3000  # of an iteration, with the two larger networks; else it is our default
 Way = tuple[str, ...]  # the keys that lead to a value of a job
 
 
@@ -146,4 +148,7 @@ def _take_hyperparameters(
         found.sources[("ppo", ours)] = (
             f"{path}: {theirs}" if given else f"{path} has no {theirs}, DeepRacer's default"
         )
+    if found.values.get("preset") not in (None, NETWORKS[SHALLOW]):
+        found.values["ppo"]["max_iteration_steps"] = LARGE_MAX_STEPS
+        found.sources[("ppo", "max_iteration_steps")] = "DeepRacer's limit for its larger networks"
     unused += without_effect

@@ -66,17 +66,20 @@ def test_the_files_become_the_job(car: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "preset"),
+    ("network", "preset", "max_steps"),
     [
-        ("DEEP_CONVOLUTIONAL_NETWORK_SHALLOW", "deepracer"),
-        ("DEEP_CONVOLUTIONAL_NETWORK", "deepracer_deep"),
-        ("DEEP_CONVOLUTIONAL_NETWORK_DEEP", "deepracer_deeper"),
+        ("DEEP_CONVOLUTIONAL_NETWORK_SHALLOW", "deepracer", 10_000),
+        ("DEEP_CONVOLUTIONAL_NETWORK", "deepracer_deep", 3000),
+        ("DEEP_CONVOLUTIONAL_NETWORK_DEEP", "deepracer_deeper", 3000),
     ],
 )
-def test_the_network_decides_the_preset(car: Path, network: str, preset: str) -> None:
+def test_the_network_decides_the_preset_and_the_limit_of_an_iteration(
+    car: Path, network: str, preset: str, max_steps: int
+) -> None:
     put(car / "model" / "model_metadata.json", {**METADATA, "neural_network": network})
     loaded = load_job("car")
     assert loaded.job.preset == preset
+    assert loaded.job.ppo.max_iteration_steps == max_steps
     assert any("--preset fast" in note for note in loaded.notes)
 
 
