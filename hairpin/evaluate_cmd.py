@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hairpin.numbers import lap_time, percent
+from hairpin.evaluate_check import IN_THE_RUN, check_driver, check_rules
 from hairpin.options import examples, json_option, storage_option
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MODEL_STARTS = 20  # where the model of a file drives from
-IN_THE_RUN = "-"  # what --video without a FILE says
 
 
 @click.command(
@@ -118,10 +117,10 @@ def evaluate(
         "off_track_penalty_s": off_track_penalty,
         "max_resets": max_resets,
     }
-    _check_driver(run, model, {**rules, "direction": direction, "robust": robust or None})
+    check_driver(run, model, {**rules, "direction": direction, "robust": robust or None})
     if model is not None:
         starts = starts or MODEL_STARTS
-    _check(starts, robust, output, video, {**rules, "direction": direction})
+    check_rules(starts, robust, output, video, {**rules, "direction": direction})
     out = claim_stdout() if as_json else None
     if robust:
         from hairpin.robust_report import print_robustness, robust_reference
@@ -141,6 +140,8 @@ def evaluate(
         if out:
             click.echo(json.dumps(evaluation.as_dict()), file=out)
         else:
+            from hairpin.evaluation_table import print_evaluation
+
             print_evaluation(evaluation)
         written: dict[str, str] = {}
     else:
@@ -233,101 +234,6 @@ def race_reference(
     if video and video != IN_THE_RUN:
         save_recording(raced.best_recording, raced.world.camera, Path(video))
     return raced, written
-
-
-def print_evaluation(evaluation: Evaluation) -> None:
-    """Prints a table of the trials and a line that sums them up."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("start", "progress", "lap time"):
-        table.add_column(name, justify="right")
-    table.add_column("end")
-    for trial in evaluation.trials:
-        episode = trial.episode
-        best = episode.lap_time_s is not None and episode.lap_time_s == evaluation.best_lap_s
-        table.add_row(
-            f"{episode.start_m:.1f} m",
-            percent(episode.progress / 100.0),
-            lap_time(episode.lap_time_s),
-            episode.end_reason.replace("_", " "),
-            style="bold green" if best else None,
-        )
-    console = Console(highlight=False)
-    console.print(table)
-    laps = len(evaluation.lap_times_s)
-    console.print(
-        f"[bold]completion {percent(evaluation.completion)}[/], "
-        f"{laps} of {len(evaluation.trials)} laps, "
-        f"best lap [bold]{lap_time(evaluation.best_lap_s)}[/], off track {evaluation.off_tracks} "
-        f"(checkpoint {evaluation.checkpoint})",
-        soft_wrap=True,
-    )
-
-
-def _check(
-    starts: int | None,
-    robust: bool,
-    output: str | None,
-    video: str | None,
-    race: dict[str, Any],
-) -> None:
-    """Refuses options that contradict each other, before anything is driven."""
-    from sim.errors import UserError
-
-    given = [
-        f"--{key.removesuffix('_s').replace('_', '-')}" for key in race if race[key] is not None
-    ]
-    if starts is not None and given:
-        raise UserError(
-            f"it does not go with {', '.join(given)}, which are about a race",
-            where="--starts",
-            fix="Leave out one or the other",
-        )
-    others = [
-        *given,
-        *(["--starts"] if starts is not None else []),
-        *(["--video"] if video else []),
-    ]
-    if robust and others:
-        raise UserError(
-            f"it does not go with {', '.join(others)}: its starts, directions and noise are fixed",
-            where="--robust",
-            fix="Leave out one or the other",
-        )
-    if output is not None and not robust:
-        raise UserError("only --robust draws a figure", where="--output", fix="Add --robust")
-    if starts is not None and video == IN_THE_RUN:
-        raise UserError(
-            "videos of a whole race need a race",
-            where="--video",
-            fix="With --starts, name a file for the best lap: --video drive.mp4",
-        )
-    if race["direction"] == "alternating" and race["continuous"]:
-        raise UserError(
-            "a rolling run has one direction",
-            where="--direction alternating",
-            fix="Add --no-continuous",
-        )
-
-
-def _check_driver(run: str | None, model: str | None, race: dict[str, Any]) -> None:
-    """Refuses two drivers, none, and a race with the model of a file."""
-    from sim.errors import UserError
-
-    if (run is None) == (model is None):
-        raise UserError(
-            "give one driver, a run or the model of a file",
-            fix="hairpin evaluate RUN, or hairpin evaluate --model FILE.",
-        )
-    if model is not None and any(value is not None for value in race.values()):
-        raise UserError(
-            "the model of a file drives from starts and does not race",
-            where="--model",
-            fix="Leave out the rules of the race, or evaluate the run.",
-        )
 
 
 def open_reference(reference: str, storage: str | None) -> tuple[Run, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from hairpin.evaluate import Evaluation, evaluate_run
-from hairpin.evaluate_cmd import print_evaluation
+from hairpin.evaluation_table import print_evaluation
 from hairpin.history import Curves
 from hairpin.job import Job
 from hairpin.numbers import clock, lap_time
