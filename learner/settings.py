@@ -24,7 +24,7 @@ class PPOSettings(Settings):
         ge=1,
         le=1000,
         description="Whole episodes of an iteration, over all workers, as DeepRacer collects them; "
-        "null: fragment_steps of each car, which is faster.",
+        "null: fragment_steps of each car.",
     )
     max_iteration_steps: int = Field(
         default=10_000,
