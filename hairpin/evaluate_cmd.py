@@ -14,7 +14,6 @@ from hairpin.options import examples, json_option, storage_option
 if TYPE_CHECKING:
     from hairpin.evaluate import Evaluation
     from hairpin.race_run import RunRace
-    from storage import Run
 
 logger = logging.getLogger(__name__)
 
@@ -167,6 +166,7 @@ def evaluate_reference(
     from pathlib import Path
 
     from hairpin.evaluate import evaluate_run
+    from hairpin.reference import open_reference, usable_track
     from hairpin.video import check_video_path, save_video
 
     found, checkpoint = open_reference(reference, storage)
@@ -186,6 +186,7 @@ def evaluate_file(model: str, track: str | None, starts: int, video: str | None)
     from pathlib import Path
 
     from hairpin.export.evaluation import evaluate_model
+    from hairpin.reference import usable_track
     from hairpin.video import check_video_path, save_video
 
     track = usable_track(track)
@@ -210,6 +211,7 @@ def race_reference(
 
     from hairpin.deepracer.evaluation_files import write_evaluation
     from hairpin.race_run import race_run
+    from hairpin.reference import open_reference, usable_track
     from hairpin.video import check_video_path, film_of, save_recording
     from sim.race_film import VIEWS
     from storage import StorageError
@@ -234,25 +236,3 @@ def race_reference(
     if video and video != IN_THE_RUN:
         save_recording(raced.best_recording, raced.world.camera, Path(video))
     return raced, written
-
-
-def open_reference(reference: str, storage: str | None) -> tuple[Run, str]:
-    """The run that a reference names, and its checkpoint."""
-    from hairpin.places import split_reference, storage_url
-    from storage import Run, open_store
-
-    name, checkpoint = split_reference(reference)
-    return Run.open(open_store(storage_url(storage)), name), checkpoint or "best"
-
-
-def usable_track(track: str | None) -> str | None:
-    """The track with its path made absolute, if it is one that can be loaded."""
-    from pathlib import Path
-
-    from hairpin.job import absolute, looks_like_path
-    from sim.track import Track
-
-    if track is None:
-        return None
-    Track.load(track)
-    return absolute(track, Path()) if looks_like_path(track) else track

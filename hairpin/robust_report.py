@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hairpin.evaluate_cmd import open_reference, usable_track
 from hairpin.numbers import lap_time, percent
+from hairpin.reference import open_reference, usable_track
 from hairpin.robust import Robustness, drive_all
 from hairpin.robust_figure import draw_robustness
 from sim.errors import UserError
