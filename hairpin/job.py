@@ -25,6 +25,7 @@ from learner.settings import (
     PPOSettings,
     Preset,
     StopSettings,
+    TraceSettings,
     TrainSettings,
     check_exploration,
 )
@@ -60,6 +61,10 @@ class Job(WorldSettings):
     )
     race: RaceSettings = Field(
         default=RaceSettings(), description="The rules of `hairpin evaluate`."
+    )
+    trace: TraceSettings = Field(
+        default=TraceSettings(),
+        description="Files with every step and every episode, for DeepRacer's tools.",
     )
     checkpoint_every_s: float = Field(
         default=60.0, gt=0.0, description="Time between checkpoints, s."
@@ -118,6 +123,7 @@ class Job(WorldSettings):
             cars_per_worker=self.cars_per_worker,
             ppo=self.ppo,
             evaluate=self.evaluate,
+            trace=self.trace,
             checkpoint_every_s=self.checkpoint_every_s,
             stop=self.stop,
             seed=self.seed,

@@ -10,13 +10,14 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from hairpin.deepracer.recorder import Recorder
 from hairpin.job import Job
 from hairpin.process_time import process_began
 from hairpin.progress import Progress
 from hairpin.records import as_record
 from hairpin.report import JsonReporter, PlainReporter, Reporter
 from hairpin.signals import StopRequest
-from learner.events import Event, Result
+from learner.events import Driven, Event, Result
 from storage import Run
 
 USER_ERROR = 2
@@ -79,20 +80,24 @@ def _train(
 
     def on_event(event: Event) -> None:
         should_stop.install()
+        if isinstance(event, Driven):
+            recorder.note(event)
+            return
         run.append_history(as_record(event))
         reporter.progress.note(event)
         reporter.event(event)
 
-    return train(
-        job.train_settings(),
-        run,
-        resume=resume,
-        clone=clone,
-        on_event=on_event,
-        should_stop=should_stop,
-        ray_address=job.address,
-        began=process_began(),
-    )
+    with Recorder(job, run, say=reporter.say) as recorder:
+        return train(
+            job.train_settings(),
+            run,
+            resume=resume,
+            clone=clone,
+            on_event=on_event,
+            should_stop=should_stop,
+            ray_address=job.address,
+            began=process_began(),
+        )
 
 
 def _finish(job: Job, run: Run, result: Result, reporter: Reporter) -> int:

@@ -56,6 +56,7 @@ def build_config(
                 "epsilon": ppo.epsilon if ppo.exploration == "e_greedy" else None,
                 "epsilon_steps": ppo.epsilon_steps,
             },
+            "trace_every": settings.trace.every if settings.trace.enabled else 0,
         },
         disable_env_checking=True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sim.episode import Episode
 from sim.reward import RewardError
@@ -86,6 +87,42 @@ class Evaluated:
     lap_times_s: list[float]
     best: bool
     return_mean: float
+
+
+@dataclass(frozen=True)
+class DrivenEpisodes:
+    """Episodes of a worker.
+
+    Attributes:
+        first: The number of the first one, from 0 over the run.
+        episodes: The episodes.
+        spans_s: Their begin and end, simulated seconds of the worker's world.
+        trace: Their steps, as `sim.trace.as_csv` writes them; nothing if none is asked for.
+    """
+
+    first: int
+    episodes: list[Episode]
+    spans_s: list[tuple[float, float]]
+    trace: list[bytes]
+
+
+@dataclass(frozen=True)
+class Driven:
+    """Episodes one by one, of an iteration or of a greedy evaluation: not for the history.
+
+    Attributes:
+        iteration: Its number, from 1; of an evaluation that of the iteration before it.
+        steps: Environment steps so far.
+        seconds: Since the run was begun.
+        phase: training or evaluation.
+        workers: By worker, its episodes.
+    """
+
+    iteration: int
+    steps: int
+    seconds: float
+    phase: Literal["training", "evaluation"]
+    workers: dict[int, DrivenEpisodes] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -192,6 +229,7 @@ Event = (
     Started
     | IterationDone
     | Evaluated
+    | Driven
     | CheckpointSaved
     | RewardFailed
     | RewardPrinted

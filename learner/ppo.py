@@ -26,6 +26,7 @@ from ray.rllib.utils.metrics import (
 )
 
 from learner.config import SAMPLE_TIMEOUT_S, HairpinPPOConfig
+from learner.events import DrivenEpisodes
 from rollout_workers.env_runner import RolloutWorker
 from rollout_workers.episodes import share_of
 from rollout_workers.fragment import Fragment, WorkerFailure, joined, kept_rows
@@ -61,6 +62,7 @@ class Iteration:
         prints: By worker, lines that the reward function printed, and how many were dropped.
         reward_use: What the calls of the reward function took, over all workers.
         lost_workers: Indices of workers that died in it.
+        driven: By worker, the episodes that ended, with their trace.
     """
 
     steps: int = 0
@@ -72,6 +74,7 @@ class Iteration:
     prints: dict[int, tuple[list[str], int]] = field(default_factory=dict)
     reward_use: RewardUse = field(default_factory=RewardUse)
     lost_workers: list[int] = field(default_factory=list)
+    driven: dict[int, DrivenEpisodes] = field(default_factory=dict)
 
 
 class NoSamples(Exception):
@@ -85,17 +88,20 @@ class HairpinPPO(PPO):
         last: The last iteration.
         steps: Environment steps driven to learn from, since the run began.
         iterations: Iterations since the run began.
+        episodes_driven: By worker, how many of its episodes have ended since then.
     """
 
     last: Iteration
     steps: int
     iterations: int
+    episodes_driven: dict[int, int]
 
     def setup(self, config: Any) -> None:
         """Builds workers and learners."""
         self.last = Iteration()
         self.steps = 0
         self.iterations = 0
+        self.episodes_driven = {}
         super().setup(config)
 
     @classmethod
@@ -234,6 +240,7 @@ class HairpinPPO(PPO):
             iteration.seconds[phase] = sum(f.seconds[phase] for f in fragments) / len(fragments)
         iteration.episodes = [episode for f in fragments for episode in f.episodes]
         iteration.reward_errors = [error for f in fragments for error in f.reward_errors]
+        iteration.driven = _by_worker(fragments)
         for fragment in fragments:
             iteration.reward_use.add(fragment.reward_use)
             if fragment.prints or fragment.prints_dropped:
@@ -268,7 +275,11 @@ class HairpinPPO(PPO):
         group = self.env_runner_group
         if group.num_remote_env_runners() == 0:
             local = group.local_env_runner
-            return [_checked(local.sample(num_episodes=episodes, env_steps=self.steps))]
+            first = self._first_episode(0)
+            result = local.sample(
+                num_episodes=episodes, env_steps=self.steps, first_episode=first
+            )
+            return self._counted([_checked(result)])
         workers = group.healthy_env_runner_ids()
         shares: dict[int, int | None] = dict.fromkeys(workers)
         if episodes is not None:
@@ -279,12 +290,26 @@ class HairpinPPO(PPO):
             return []
         results = group.foreach_env_runner(
             "sample",
-            kwargs=[{"num_episodes": shares[w], "env_steps": self.steps} for w in asked],
+            kwargs=[
+                {
+                    "num_episodes": shares[worker],
+                    "env_steps": self.steps,
+                    "first_episode": self._first_episode(worker),
+                }
+                for worker in asked
+            ],
             remote_worker_ids=asked,
             local_env_runner=False,
             timeout_seconds=self.config.sample_timeout_s,
         )
-        return [_checked(result) for result in results]
+        return self._counted([_checked(result) for result in results])
+
+    def _counted(self, fragments: list[Fragment]) -> list[Fragment]:
+        """Numbers the episodes of fragments that just came."""
+        for fragment in fragments:
+            fragment.first_episode = self.episodes_driven.get(fragment.worker, 0)
+            self.episodes_driven[fragment.worker] = fragment.first_episode + len(fragment.episodes)
+        return fragments
 
     def _rows(self, fragments: list[Fragment]) -> dict[str, NDArray[Any]]:
         """What to learn from: all steps, or with whole episodes at most so many."""
@@ -298,6 +323,12 @@ class HairpinPPO(PPO):
         if odd:
             arrays = {name: values[:-odd] for name, values in arrays.items()}
         return arrays
+
+    def _first_episode(self, worker: int) -> int | None:
+        """Number of a worker's next episode if this iteration is to be traced."""
+        every = int(self.config.env_config.get("trace_every") or 0)
+        traced = every > 0 and self.iterations % every == 0
+        return self.episodes_driven.get(worker, 0) if traced else None
 
     def _follow_returns(self, spread: float) -> np.float32:
         """Sets the value heads' unit on all learners alike; returns it."""
@@ -328,6 +359,17 @@ class HairpinPPO(PPO):
         losses = {name: float(reported[name]) for name in LOSSES if name in reported}
         losses["explained_variance"] = explained
         return losses
+
+
+def _by_worker(fragments: list[Fragment]) -> dict[int, DrivenEpisodes]:
+    """The episodes of fragments; a worker may have sampled twice."""
+    driven: dict[int, DrivenEpisodes] = {}
+    for f in fragments:
+        own = driven.setdefault(f.worker, DrivenEpisodes(f.first_episode, [], [], []))
+        own.episodes.extend(f.episodes)
+        own.spans_s.extend(f.spans_s)
+        own.trace.append(f.trace)
+    return driven
 
 
 def normalised(advantages: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from learner.cluster import Cluster
 from learner.events import (
     CheckpointSaved,
+    Driven,
+    DrivenEpisodes,
     Evaluated,
     Event,
     FirstLap,
@@ -185,6 +187,7 @@ class Session:
         if self.progress.laps:
             self._note_first_lap()
         self._emit(done)
+        self._emit(Driven(done.iteration, done.steps, done.seconds, "training", last.driven))
         self._tell_of_reward()
         return done
 
@@ -270,6 +273,11 @@ class Session:
         if self.progress.is_best(evaluated, self.settings.evaluate.best_by):
             evaluated = replace(evaluated, best=True)
         self._emit(evaluated)
+        worker = min(self.algorithm.episodes_driven, default=0)
+        before = self.algorithm.episodes_driven.get(worker, 0)
+        driven = {worker: DrivenEpisodes(before, episodes, [], [])}
+        at = (self.algorithm.iterations, self.algorithm.steps, self.seconds)
+        self._emit(Driven(*at, "evaluation", driven))
         if evaluated.best:
             self._save(best=True)
         return evaluated

@@ -114,6 +114,21 @@ class EvaluateSettings(Settings):
     )
 
 
+class TraceSettings(Settings):
+    """What is kept of every step, in the files that DeepRacer's tools read."""
+
+    enabled: bool = Field(default=True, description="Whether to write traces and metrics.")
+    every: int = Field(default=1, ge=1, description="Trace one of so many iterations.")
+    max_mb: float = Field(
+        default=300.0,
+        gt=0.0,
+        description="Traces may take so much, MB; the oldest but the very first are removed.",
+    )
+    compress: bool = Field(
+        default=False, description="Write .csv.gz: a sixth of the size, to be unpacked for tools."
+    )
+
+
 class StopSettings(Settings):
     """When to stop; what comes first.
 
@@ -165,6 +180,7 @@ class TrainSettings(Settings):
     )
     ppo: PPOSettings = Field(default=PPOSettings(), description="The algorithm.")
     evaluate: EvaluateSettings = Field(default=EvaluateSettings(), description="Greedy evaluation.")
+    trace: TraceSettings = Field(default=TraceSettings(), description="Traces of every step.")
     checkpoint_every_s: float = Field(
         default=60.0, gt=0.0, description="Seconds between two checkpoints."
     )

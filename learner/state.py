@@ -51,6 +51,7 @@ def capture(algorithm: HairpinPPO, **more: Any) -> dict[str, bytes]:
         "format": FORMAT,
         "steps": algorithm.steps,
         "iterations": algorithm.iterations,
+        "episodes_driven": algorithm.episodes_driven,
         "optimizer": {name: state["param_groups"] for name, state in optimizer.items()},
         "shuffle_random": learner[_SHUFFLE],
         "workers": algorithm.worker_states(),
@@ -100,6 +101,9 @@ def restore(algorithm: HairpinPPO, files: Mapping[str, bytes]) -> dict[str, Any]
         }
     )
     algorithm.resume_counters(steps=state["steps"], iterations=state["iterations"])
+    algorithm.episodes_driven = {
+        int(worker): count for worker, count in state.get("episodes_driven", {}).items()
+    }
     algorithm.send_weights()
     algorithm.set_worker_states({int(index): s for index, s in state["workers"].items()})
     more: dict[str, Any] = state["more"]

@@ -29,6 +29,7 @@ from rollout_workers.network import NetworkSpec  # noqa: E402
 from rollout_workers.policy import Policy  # noqa: E402
 from sim.errors import UserError  # noqa: E402
 from sim.settings import WorldSettings  # noqa: E402
+from sim.trace import as_csv  # noqa: E402
 
 POLICY_RANDOM = "policy_random"
 WORLD = "world"
@@ -74,6 +75,8 @@ class RolloutWorker(EnvRunner):
     def make_env(self) -> None:
         """Builds the world that training steps through."""
         self.env = self._make_world(int(self.config.num_envs_per_env_runner), self._world_seed)
+        if self.config.env_config.get("trace_every") and hasattr(self.env, "start_trace"):
+            self.env.start_trace()
 
     def assert_healthy(self) -> None:
         """Nothing to assert: what goes wrong at construction is told by `sample`."""
@@ -92,14 +95,21 @@ class RolloutWorker(EnvRunner):
         return self.metrics.reduce()
 
     def sample(
-        self, *, num_episodes: int | None = None, env_steps: int = 0, **kwargs: Any
+        self,
+        *,
+        num_episodes: int | None = None,
+        env_steps: int = 0,
+        first_episode: int | None = None,
+        **kwargs: Any,
     ) -> Fragment | WorkerFailure:
         """Drives with the current weights: every car for one fragment's length, or whole episodes.
 
         Args:
             num_episodes: So many whole episodes instead of a fragment.
             env_steps: Steps that all workers have driven so far, by which exploration falls.
-            **kwargs: What RLlib may add.
+            first_episode: The number that the first episode to end has in the trace; None if no
+                trace is asked for.
+            **kwargs: What RLlib adds.
 
         Returns:
             The fragment; or, if something in this process raised, what it was.
@@ -108,8 +118,11 @@ class RolloutWorker(EnvRunner):
         if self._failure is None:
             try:
                 if num_episodes is not None:
-                    return self._sample_episodes(num_episodes)
-                return self._sample(int(self.config.rollout_fragment_length))
+                    fragment = self._sample_episodes(num_episodes)
+                else:
+                    fragment = self._sample(int(self.config.rollout_fragment_length))
+                self._add_trace(fragment, first_episode)
+                return fragment
             except Exception as error:
                 self._failure = self._failure_of(error)
         return self._failure
@@ -302,6 +315,24 @@ class RolloutWorker(EnvRunner):
             reward_use=world.take_reward_use(),
             seconds=seconds,
         )
+
+    def _add_trace(self, fragment: Fragment, first_episode: int | None) -> None:
+        """Lets a fragment carry the steps of the episodes that ended in it."""
+        trace = getattr(self.env, "trace", None)
+        if trace is None:
+            return
+        began = time.perf_counter()
+        taken = trace.take()
+        if fragment.lengths:  # whole episodes come in the order of their beginnings
+            taken.sort(key=lambda each: (each[1]["tstamp"][0], each[0]))
+        episodes = [rows for _, rows in taken]
+        fragment.spans_s = [
+            (float(rows["tstamp"][0]), float(rows["tstamp"][-1])) for rows in episodes
+        ]
+        if first_episode is not None:
+            continuous = self.settings.actions.type == "continuous"
+            fragment.trace = as_csv(episodes, first_episode, continuous=continuous)
+        fragment.seconds["other"] += time.perf_counter() - began
 
     def _failure_of(self, error: Exception) -> WorkerFailure:
         return WorkerFailure(

@@ -34,6 +34,9 @@ class Fragment:
         prints_dropped: How many more it printed, which were too many to keep.
         reward_use: What its calls took (`sim.reward.RewardUse`).
         seconds: Time spent, by phase: physics, camera, reward, inference, other.
+        trace: Lines of `sim.trace` of the episodes that ended, if they are asked for.
+        first_episode: Which of the worker's episodes the first one is, from 0 over the run.
+        spans_s: Their begin and end, simulated seconds of the worker's world.
     """
 
     obs: NDArray[np.uint8]
@@ -50,6 +53,9 @@ class Fragment:
     prints_dropped: int = 0
     reward_use: RewardUse = field(default_factory=RewardUse)
     seconds: dict[str, float] = field(default_factory=dict)
+    trace: bytes = b""
+    first_episode: int = 0
+    spans_s: list[tuple[float, float]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.log_probabilities)

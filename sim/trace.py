@@ -105,6 +105,7 @@ class Trace:
         actions: NDArray[Any],
         rewards: NDArray[np.float32],
         *,
+        active: NDArray[np.bool_] | None = None,
         waypoints: tuple[NDArray[np.float64], NDArray[np.float64]],
         reverse: NDArray[np.int64],
         track_len: float,
@@ -118,6 +119,7 @@ class Trace:
             commands: (n, 2) steering angles, degrees, and speeds, m/s.
             actions: (n,) indices, or (n, d) numbers of a continuous action space.
             rewards: (n,).
+            active: (n,) which cars drive; all by default.
             waypoints: (N, 2) along the rows of the route, and against them, world frame, metres.
             reverse: (n,) 1 for a car that drives against them.
             track_len: The track's length, metres.
@@ -126,6 +128,7 @@ class Trace:
         """
         if self._count.max() >= self._rows.shape[1]:
             self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)], axis=1)
+        driving = np.ones(len(rewards), np.bool_) if active is None else active
         chosen = actions if actions.ndim == 1 else np.full(len(actions), NO_ACTION)
         _note(
             self._rows,
@@ -134,6 +137,7 @@ class Trace:
             commands,
             chosen.astype(np.int64, copy=False),
             rewards,
+            driving,
             waypoints[0],
             waypoints[1],
             reverse,
@@ -141,7 +145,7 @@ class Trace:
             tstamp,
             wall_clock,
         )
-        for car in np.flatnonzero(readings["status"]).tolist():
+        for car in np.flatnonzero(readings["status"] * driving).tolist():
             self._finished.append((car, self._rows[car, : self._count[car]].copy()))
             self._count[car] = 0
 
@@ -189,6 +193,7 @@ def _note(
     commands: NDArray[np.float64],
     actions: NDArray[np.int64],
     rewards: NDArray[np.float32],
+    driving: NDArray[np.bool_],
     along: NDArray[np.float64],
     against: NDArray[np.float64],
     reverse: NDArray[np.int64],
@@ -197,6 +202,8 @@ def _note(
     wall_clock: float,
 ) -> None:  # pragma: no cover - compiled
     for i in range(rows.shape[0]):
+        if not driving[i]:
+            continue
         row, now = rows[i, count[i]], readings[i]
         count[i] += 1
         points = against if reverse[i] == 1 else along

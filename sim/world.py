@@ -168,7 +168,7 @@ class World:
         self._reward_failures[failed] += 1
         self._returns += rewards
         if self.trace is not None:
-            self._note(self.trace, actions)
+            self._note(self.trace, actions, active)
         rewarded = time.perf_counter()
         self.seconds["physics"] += driven - began
         self.seconds["camera"] += rendered - judged
@@ -317,12 +317,15 @@ class World:
             wall_clock=time.time(),
         )
 
-    def _note(self, trace: Trace, actions: NDArray[Any]) -> None:
+    def _note(
+        self, trace: Trace, actions: NDArray[Any], active: NDArray[np.bool_] | None
+    ) -> None:
         trace.note(
             self.referee.readings,
             self.commands,
             np.asarray(actions),
             self.rewards,
+            active=active,
             waypoints=(self.track.waypoints, self._reverse_track.waypoints),
             reverse=self.referee.memory["reverse"],
             track_len=self.track.length_m,

@@ -175,6 +175,19 @@ class Run:
         """Names of the run's files, sorted; those of checkpoints are not among them."""
         return [n for n in self.store.children(self.name) if self.store.exists(f"{self.name}/{n}")]
 
+    def has_file(self, name: str) -> bool:
+        """Whether the run has a file `name`."""
+        return self.store.exists(f"{self.name}/{name}")
+
+    def tree(self) -> list[str]:
+        """Names of everything in the run, also in folders such as ``metrics``, sorted."""
+        return [key[len(self.name) + 1 :] for key in self.store.keys(self.name)]
+
+    def size_of(self, name: str) -> int:
+        """Bytes of the run's file `name`; raises `NotFoundError` if there is none."""
+        path = self.local_path(name)
+        return len(self.get_file(name)) if path is None else path.stat().st_size
+
     def locate(self, name: str) -> str:
         """Where a person finds the run's file `name`."""
         return self.store.locate(f"{self.name}/{name}")

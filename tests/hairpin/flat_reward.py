@@ -1,0 +1,16 @@
+"""A reward function of class shape, which deepracer-utils scores logs anew with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Reward:
+    """Pays every step alike."""
+
+    def reward_function(self, params: dict[str, Any]) -> float:
+        """Two for being there."""
+        return 2.0
+
+
+reward_function = Reward().reward_function
