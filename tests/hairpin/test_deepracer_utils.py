@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,31 +27,60 @@ from deepracer.logs import (
 from deepracer.logs.misc import LogFolderType
 from deepracer.tracks import TrackIO
 
+from hairpin.bench.inline_reward import InlineReward
+from hairpin.deepracer.recorder import Recorder
+from hairpin.job import Job
+from learner.events import Driven, DrivenEpisodes
+from sim.episode import Episode
+from sim.trace import as_csv
 from sim.track import Track
+from sim.world import World
+from storage import Run, open_store
 
-JOB = {"track": "oval", "preset": "fast", "cars_per_worker": 8, "seed": 4}
-STEPS = 10_000
+CARS, ITERATIONS, STEPS = 6, 5, 60
+JOB = {"track": "oval", "cars_per_worker": CARS, "control_hz": 15}
 
 
-def trained(folder: Path, workers: int) -> Path:
-    """A run of the command, in a folder that is a model folder."""
-    job = folder / "job.json"
-    content = {**JOB, "workers": workers, "stop": {"steps": STEPS}, "run": "model"}
-    job.write_text(json.dumps({**content, "storage": str(folder)}))
-    command = [sys.executable, "-m", "hairpin", "train", "--json", str(job)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+def recorded(folder: Path, workers: int) -> Path:
+    """A run whose cars were driven by chance, in a folder that is a model folder."""
+    job = Job.model_validate({**JOB, "workers": workers, "run": "model"})
+    run = Run.create(open_store(str(folder)), "model", {})
+    worlds = [
+        World(job.world_settings(), num_cars=CARS, seed=w, reward=InlineReward)
+        for w in range(workers)
+    ]
+    traces = [world.start_trace() for world in worlds]
+    firsts = [0] * workers
+    random = np.random.default_rng(5)
+    with Recorder(job, run, say=print) as recorder:
+        for iteration in range(1, ITERATIONS + 1):
+            driven = {}
+            for index, (world, trace) in enumerate(zip(worlds, traces, strict=True)):
+                episodes: list[Episode] = []
+                for _ in range(STEPS):
+                    episodes += world.step(random.integers(0, 10, CARS)).episodes
+                rows = [rows for _, rows in trace.take()]
+                spans = [(float(r["tstamp"][0]), float(r["tstamp"][-1])) for r in rows]
+                text = as_csv(rows, firsts[index])
+                driven[index + 1] = DrivenEpisodes(firsts[index], episodes, spans, text)
+                firsts[index] += len(episodes)
+            recorder.note(Driven(iteration, 0, 0.0, "training", driven))
+            evaluated = {1: DrivenEpisodes(firsts[0], driven[1].episodes, [], b"")}
+            recorder.note(Driven(iteration, 0, 0.0, "evaluation", evaluated))
+    for world in worlds:
+        world.close()
+    run.end_writing()
     return folder / "model"
 
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("single"), 1)
+    return recorded(tmp_path_factory.mktemp("single"), 1)
 
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("several"), 2)
+    return recorded(tmp_path_factory.mktemp("several"), 2)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +182,7 @@ def test_plots(log: DeepRacerLog, route: Any) -> None:
 
 def test_rewards_anew(log: DeepRacerLog, route: Any) -> None:
     df = log.dataframe().copy()
-    NewRewardUtils.new_reward(df, route.center_line, "tests.hairpin.flat_reward:reward_function")
+    NewRewardUtils.new_reward(df, route.center_line, "tests.hairpin.flat_reward")
     assert (df["new_reward"] == 2.0).all()
 
 
