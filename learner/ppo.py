@@ -276,9 +276,7 @@ class HairpinPPO(PPO):
         if group.num_remote_env_runners() == 0:
             local = group.local_env_runner
             first = self._first_episode(0)
-            result = local.sample(
-                num_episodes=episodes, env_steps=self.steps, first_episode=first
-            )
+            result = local.sample(num_episodes=episodes, env_steps=self.steps, first_episode=first)
             return self._counted([_checked(result)])
         workers = group.healthy_env_runner_ids()
         shares: dict[int, int | None] = dict.fromkeys(workers)

@@ -317,9 +317,7 @@ class World:
             wall_clock=time.time(),
         )
 
-    def _note(
-        self, trace: Trace, actions: NDArray[Any], active: NDArray[np.bool_] | None
-    ) -> None:
+    def _note(self, trace: Trace, actions: NDArray[Any], active: NDArray[np.bool_] | None) -> None:
         trace.note(
             self.referee.readings,
             self.commands,

@@ -62,10 +62,10 @@ def recorded(folder: Path, workers: int) -> Path:
                 rows = [rows for _, rows in trace.take()]
                 spans = [(float(r["tstamp"][0]), float(r["tstamp"][-1])) for r in rows]
                 text = as_csv(rows, firsts[index])
-                driven[index + 1] = DrivenEpisodes(firsts[index], episodes, spans, text)
+                driven[index + 1] = DrivenEpisodes(firsts[index], episodes, spans, [text])
                 firsts[index] += len(episodes)
             recorder.note(Driven(iteration, 0, 0.0, "training", driven))
-            evaluated = {1: DrivenEpisodes(firsts[0], driven[1].episodes, [], b"")}
+            evaluated = {1: DrivenEpisodes(firsts[0], driven[1].episodes, [], [])}
             recorder.note(Driven(iteration, 0, 0.0, "evaluation", evaluated))
     for world in worlds:
         world.close()
