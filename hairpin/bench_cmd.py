@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         "hairpin bench sim",
         "hairpin bench train --json",
         "hairpin bench reward --reward reward.py",
+        "hairpin bench traces",
         "hairpin bench learn --seeds 0,1,2",
         "hairpin bench learn --soak 10",
     )
@@ -90,6 +91,25 @@ def reward(reward: str | None, rounds: int, seconds: float, as_json: bool) -> No
         if not as_json:
             output.rates("steps/s", result.rates, PROCESS)
             output.line(f"the process costs {1.0 - result.ratio:.1%} of the throughput")
+
+
+@bench.command()
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--seconds", type=float, default=3.0, show_default=True, help="Of each, a round.")
+@json_flag
+def traces(rounds: int, seconds: float, as_json: bool) -> None:
+    """Training steps a second with traces and metrics written, against without."""
+    with _Output(as_json) as output:
+        from hairpin.bench.traces_bench import WITH, run
+
+        result = run(rounds=rounds, seconds=seconds, report=output.note)
+        output.result(result)
+        if not as_json:
+            output.rates("steps/s", result.rates, WITH)
+            output.line(
+                f"the traces cost {1.0 - result.ratio:.1%} of the throughput; "
+                f"{result.written_mb:,.0f} MB were written"
+            )
 
 
 @bench.command()

@@ -116,6 +116,7 @@ class Driven:
         seconds: Since the run was begun.
         phase: training or evaluation.
         workers: By worker, its episodes.
+        losses: As in `IterationDone`; none of an evaluation.
     """
 
     iteration: int
@@ -123,6 +124,7 @@ class Driven:
     seconds: float
     phase: Literal["training", "evaluation"]
     workers: dict[int, DrivenEpisodes] = field(repr=False)
+    losses: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,9 @@ class Session:
         if self.progress.laps:
             self._note_first_lap()
         self._emit(done)
-        self._emit(Driven(done.iteration, done.steps, done.seconds, "training", last.driven))
+        self._emit(
+            Driven(done.iteration, done.steps, done.seconds, "training", last.driven, done.losses)
+        )
         self._tell_of_reward()
         return done
 

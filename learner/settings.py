@@ -124,6 +124,10 @@ class TraceSettings(Settings):
         gt=0.0,
         description="Traces may take so much, MB; the oldest but the very first are removed.",
     )
+    log: bool = Field(
+        default=False,
+        description="Write a log of SIM_TRACE_LOG, Training> and Policy training> lines too.",
+    )
     compress: bool = Field(
         default=False, description="Write .csv.gz: a sixth of the size, to be unpacked for tools."
     )

@@ -163,6 +163,10 @@ class Run:
         """Stores `data` as the run's file `name`, for example ``training.png``."""
         self.store.put(f"{self.name}/{name}", data)
 
+    def append_file(self, name: str, data: bytes) -> None:
+        """Adds `data` to the end of the run's file `name`; a crash may leave part of it."""
+        self.store.append(f"{self.name}/{name}", data)
+
     def get_file(self, name: str) -> bytes:
         """The run's file `name`; raises `NotFoundError` if there is none."""
         return self.store.get(f"{self.name}/{name}")

@@ -16,6 +16,7 @@ from typing import Any
 from hairpin.deepracer.metrics import MAX_ENTRIES, Metrics
 from hairpin.deepracer.trace_files import TraceFiles
 from hairpin.deepracer.training_files import training_files
+from hairpin.deepracer.training_log import TrainingLog
 from hairpin.job import Job
 from learner.events import Driven
 from sim.machine import available_cores
@@ -45,6 +46,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._work, name="traces", daemon=True)
         self._failure: Exception | None = None
         self._metrics: dict[int, Metrics] = {}
+        self._log: TrainingLog | None = None
         self._begun = False
         self._told = False
 
@@ -53,6 +55,8 @@ class Recorder:
             for name, data in training_files(self._job, self._workers).items():
                 self._run.put_file(name, data)
             self._files = TraceFiles(self._run, self._job.trace, self._workers)
+            if self._job.trace.log:
+                self._log = TrainingLog(self._run, self._job, self._workers)
             self._written_at = time.monotonic()
             self._thread.start()
         return self
@@ -93,6 +97,8 @@ class Recorder:
             metrics.note(driven, event.phase, self._job.control_hz)
             if lines := b"".join(driven.trace):
                 self._files.write(index, event.iteration - 1, lines)
+        if self._log is not None:
+            self._log.note(event)
         if time.monotonic() - self._written_at >= METRICS_EVERY_S:
             self._write_metrics()
         self._tell_dropped()
@@ -111,7 +117,7 @@ class Recorder:
         for index, metrics in self._metrics.items():
             self._run.put_file(_metrics_name(index), metrics.as_json())
         self._written_at = time.monotonic()
-        if self._files.removed[0] or any(m.dropped for m in self._metrics.values()):
+        if any(self._dropped().values()):
             self._run.put_file(DROPPED, (json.dumps(self._dropped(), indent=2) + "\n").encode())
 
     def _dropped(self) -> dict[str, Any]:
@@ -120,11 +126,11 @@ class Recorder:
             "trace_files": files,
             "trace_bytes": size,
             "metrics_entries": sum(metrics.dropped for metrics in self._metrics.values()),
+            "logs": self._log.dropped if self._log else 0,
         }
 
     def _tell_dropped(self) -> None:
-        dropped = self._dropped()
-        if not self._told and (dropped["trace_files"] or dropped["metrics_entries"]):
+        if not self._told and any(self._dropped().values()):
             self._told = True
             self._say(
                 f"the oldest traces are being removed: more than trace.max_mb "

@@ -42,12 +42,12 @@ def hyperparameters_of(job: Job, workers: int) -> dict[str, Any]:
         "batch_size": ppo.minibatch_size,
         "beta_entropy": ppo.entropy_coefficient,
         "discount_factor": ppo.gamma,
-        "e_greedy_value": getattr(ppo, "epsilon", 0.05),
-        "epsilon_steps": getattr(ppo, "epsilon_steps", 10_000),
-        "exploration_type": getattr(ppo, "exploration", "categorical").replace("_", "-"),
+        "e_greedy_value": ppo.epsilon,
+        "epsilon_steps": ppo.epsilon_steps,
+        "exploration_type": ppo.exploration.replace("_", "-"),
         "loss_type": {"huber": "huber", "mse": "mean squared error"}[ppo.value_loss],
         "lr": ppo.learning_rate,
-        "num_episodes_between_training": getattr(ppo, "episodes_per_iteration", None)
+        "num_episodes_between_training": ppo.episodes_per_iteration
         or workers * job.cars_per_worker,
         "num_epochs": ppo.epochs,
         "stack_size": 1,
