@@ -80,8 +80,8 @@ def _train(
 
     def on_event(event: Event) -> None:
         should_stop.install()
+        recorder.note(event)
         if isinstance(event, Driven):
-            recorder.note(event)
             return
         run.append_history(as_record(event))
         reporter.progress.note(event)

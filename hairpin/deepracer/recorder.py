@@ -13,18 +13,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from hairpin.deepracer.checkpoint_list import CheckpointList
 from hairpin.deepracer.metrics import MAX_ENTRIES, Metrics
 from hairpin.deepracer.trace_files import TraceFiles
 from hairpin.deepracer.training_files import training_files
 from hairpin.deepracer.training_log import TrainingLog
 from hairpin.job import Job
-from learner.events import Driven
+from learner.events import CheckpointSaved, Driven, Evaluated, Event
 from sim.machine import available_cores
 from storage import Run, StorageError
 
 METRICS_EVERY_S = 60.0  # the file is written as a whole
 DROPPED = "dropped_traces.json"
 _WAITING = 8  # iterations; a disk that is slower than the cars holds them up
+
+
+Noted = Driven | Evaluated | CheckpointSaved
 
 
 class Recorder:
@@ -42,7 +46,7 @@ class Recorder:
     def __init__(self, job: Job, run: Run, *, say: Callable[[str], None]) -> None:
         self._job, self._run, self._say = job, run, say
         self._workers = job.workers or available_cores()
-        self._queue: queue.Queue[Driven | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[Noted | None] = queue.Queue(_WAITING)
         self._thread = threading.Thread(target=self._work, name="traces", daemon=True)
         self._failure: Exception | None = None
         self._metrics: dict[int, Metrics] = {}
@@ -54,6 +58,7 @@ class Recorder:
         if self._job.trace.enabled:
             for name, data in training_files(self._job, self._workers).items():
                 self._run.put_file(name, data)
+            self._checkpoints = CheckpointList(self._run, self._job.evaluate.best_by)
             self._files = TraceFiles(self._run, self._job.trace, self._workers)
             if self._job.trace.log:
                 self._log = TrainingLog(self._run, self._job, self._workers)
@@ -67,9 +72,9 @@ class Recorder:
             self._thread.join()
         self._complain()
 
-    def note(self, event: Driven) -> None:
-        """Takes up the episodes; returns at once unless the disk is far behind."""
-        if not self._job.trace.enabled:
+    def note(self, event: Event) -> None:
+        """Takes up what matters here; returns at once unless the disk is far behind."""
+        if not self._job.trace.enabled or not isinstance(event, Noted):
             return
         self._complain()
         self._queue.put(event)
@@ -77,7 +82,7 @@ class Recorder:
     def _work(self) -> None:
         while (event := self._queue.get()) is not None:
             if self._failure is None:
-                self._try(partial(self._write, event))
+                self._try(partial(self._take, event))
         if self._failure is None:
             self._try(self._write_metrics)
 
@@ -86,6 +91,14 @@ class Recorder:
             write()
         except Exception as error:  # told in the main thread, by the next `note`
             self._failure = error
+
+    def _take(self, event: Noted) -> None:
+        if isinstance(event, Driven):
+            self._write(event)
+        elif isinstance(event, Evaluated):
+            self._checkpoints.evaluated(event)
+        else:
+            self._checkpoints.saved(event)
 
     def _write(self, event: Driven) -> None:
         if not self._begun:

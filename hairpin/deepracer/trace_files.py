@@ -12,13 +12,15 @@ from storage import Run
 
 HEADER = (COLUMNS + "\n").encode()
 FOLDER = "training-simtrace"
-_NAME = re.compile(r"(?:(\d+)/)?training-simtrace/(\d+)-iteration\.csv(\.gz)?")
+MORE, DIGITS = "more", 10  # deepracer-utils fails on a worker whose number has two digits
+_NAME = re.compile(r"(?:(?:more/)?(\d+)/)?training-simtrace/(\d+)-iteration\.csv(\.gz)?")
 
 
 class TraceFiles:
     """Writes traces into a run and removes the oldest when they take too much.
 
-    The first iteration of every worker stays: deepracer-utils counts episodes by it.
+    The first iteration of every worker stays: deepracer-utils counts episodes by it. It reads ten
+    workers at most, so those after them stand in a folder where it does not look.
 
     Args:
         run: Where.
@@ -53,7 +55,7 @@ class TraceFiles:
         """
         name = f"{FOLDER}/{iteration}-iteration.csv"
         if not self._one_folder:
-            name = f"{worker}/{name}"
+            name = f"{worker}/{name}" if worker < DIGITS else f"{MORE}/{worker}/{name}"
         data = HEADER + lines
         if self._settings.compress:
             name, data = name + ".gz", gzip.compress(data, 5, mtime=0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,16 @@ def recorded(folder: Path, workers: int) -> Path:
     return folder / "model"
 
 
+def trained(folder: Path, workers: int) -> Path:
+    """A run of the command itself, which takes a while longer."""
+    job = {**JOB, "workers": workers, "stop": {"steps": 8000}, "run": "model"}
+    (folder / "job.json").write_text(json.dumps({**job, "storage": str(folder)}))
+    command = [sys.executable, "-m", "hairpin", "train", "--json", str(folder / "job.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder / "model"
+
+
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return recorded(tmp_path_factory.mktemp("single"), 1)
@@ -80,7 +92,7 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return recorded(tmp_path_factory.mktemp("several"), 2)
+    return trained(tmp_path_factory.mktemp("several"), 2)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +133,11 @@ def test_the_folder_of_several_workers(several: Path) -> None:
     agg = AnalysisUtils.simulation_agg(df, secondgroup="unique_episode")
     assert len(agg) > 10
     assert len(log.stability.analyze()) == len(df.groupby(["worker", "iteration"]))
+    for _, frame in df.groupby("worker"):
+        assert sorted(frame["episode"].unique()) == list(range(frame["episode"].max() + 1))
+    listed = json.loads((several / "model" / "deepracer_checkpoints.json").read_bytes())
+    assert {"best_checkpoint", "last_checkpoint"} <= set(listed)
+    assert (several / "reward_function.py").is_file()
 
 
 def test_columns_and_their_types(log: DeepRacerLog) -> None:

@@ -19,7 +19,7 @@ from hairpin.deepracer.recorder import DROPPED, Recorder
 from hairpin.deepracer.trace_files import HEADER
 from hairpin.deepracer.training_log import LOG
 from hairpin.job import Job
-from learner.events import Driven, DrivenEpisodes
+from learner.events import CheckpointSaved, Driven, DrivenEpisodes, Evaluated
 from sim.episode import Episode
 from sim.trace import PREPARE, ROWS, Rows, as_csv
 from storage import Run, StorageError, open_store
@@ -141,6 +141,28 @@ def test_going_on_with_more_workers_keeps_one_shape(run: Run) -> None:
     ]
     record(job_of(workers=1), run, range(4, 5), {1: 6})
     assert "0/training-simtrace/3-iteration.csv" in traces(run)
+
+
+def test_ten_workers_are_read_and_those_after_them_kept_apart(run: Run, tmp_path: Path) -> None:
+    record(job_of(workers=12), run, range(1, 3), dict.fromkeys(range(1, 13), 0))
+    assert "9/training-simtrace/1-iteration.csv" in traces(run)
+    assert "more/11/training-simtrace/1-iteration.csv" in traces(run)
+    log = DeepRacerLog(model_folder=str(tmp_path / "model"))
+    log.load_training_trace()
+    assert sorted(log.dataframe()["worker"].unique()) == list(range(10))
+    record(job_of(workers=12), run, range(2, 3), dict.fromkeys(range(1, 13), 2))
+    assert len(traces(run)) == 24
+
+
+def test_checkpoints_are_listed(run: Run) -> None:
+    with Recorder(job_of(), run, say=print) as recorder:
+        recorder.note(Evaluated(3, 300, 9.0, 1.0, 0.25, 0, 20, [], True, 4.0))
+        recorder.note(CheckpointSaved("step-300", 300, 9.0, True))
+        recorder.note(CheckpointSaved("step-400", 400, 9.0, False))
+    listed = run.read_json("model/deepracer_checkpoints.json")
+    assert listed["best_checkpoint"]["name"] == "step-300"
+    assert listed["last_checkpoint"]["name"] == "step-400"
+    assert listed["best_checkpoint"]["avg_eval_metric"] == 25.0
 
 
 def test_entries_of_metrics() -> None:
