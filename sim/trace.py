@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sim.rules import Status
+from sim.trace_text import ROW_BYTES, write_rows
 
 COLUMNS = (
     "episode,steps,X,Y,yaw,steer,throttle,action,reward,done,all_wheels_on_track,progress,"
@@ -26,6 +27,10 @@ PREPARE, PAUSE = STATUSES.index("prepare"), STATUSES.index("pause")
 NO_ACTION = -1
 
 _LINE = "%d,%d,%.4f,%.4f,%.4f,%.2f,%.2f,%s,%.4f,%s,%s,%.4f,%d,%.2f,%.4f,%s,%.2f,0,%.4f\n"
+_LENGTHS = np.array([len(name) for name in STATUSES])
+_NAMES = np.zeros((len(STATUSES), _LENGTHS.max()), np.uint8)
+for _index, _name in enumerate(STATUSES):
+    _NAMES[_index, : len(_name)] = np.frombuffer(_name.encode(), np.uint8)
 _SPAN = 64  # rows that a car has room for at first
 
 ROWS = np.dtype(
@@ -63,6 +68,8 @@ class Trace:
     def __init__(self, num_cars: int) -> None:
         self._rows: Rows = np.zeros((num_cars, _SPAN), ROWS)
         self._count = np.zeros(num_cars, np.int64)
+        self._no_actions = np.full(num_cars, NO_ACTION)
+        self._all = np.ones(num_cars, np.bool_)
         self._finished: list[tuple[int, Rows]] = []
 
     def begin(
@@ -126,18 +133,14 @@ class Trace:
             tstamp: Simulated seconds.
             wall_clock: Unix time, seconds.
         """
-        if self._count.max() >= self._rows.shape[1]:
-            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)], axis=1)
-        driving = np.ones(len(rewards), np.bool_) if active is None else active
-        chosen = actions if actions.ndim == 1 else np.full(len(actions), NO_ACTION)
-        _note(
+        ended = _note(
             self._rows,
             self._count,
             readings,
             commands,
-            chosen.astype(np.int64, copy=False),
+            actions if actions.ndim == 1 else self._no_actions,
             rewards,
-            driving,
+            self._all if active is None else active,
             waypoints[0],
             waypoints[1],
             reverse,
@@ -145,7 +148,12 @@ class Trace:
             tstamp,
             wall_clock,
         )
-        for car in np.flatnonzero(readings["status"] * driving).tolist():
+        if not ended:
+            return
+        if self._count.max() == self._rows.shape[1]:
+            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)], axis=1)
+        over = readings["status"] if active is None else readings["status"] * active
+        for car in np.flatnonzero(over).tolist():
             self._finished.append((car, self._rows[car, : self._count[car]].copy()))
             self._count[car] = 0
 
@@ -163,7 +171,18 @@ def as_csv(episodes: Sequence[Rows], first: int = 0, *, continuous: bool = False
         first: The number of the first one; those after it count on.
         continuous: Whether an action is written as ``[steering speed]``.
     """
-    return "".join(_lines(episodes, first, continuous)).encode()
+    out = np.empty(1 + ROW_BYTES * sum(map(len, episodes)), np.uint8)
+    at = 1  # the writer's positions are above zero
+    for episode, rows in enumerate(episodes, first):
+        row = 0
+        while True:
+            row, at = write_rows(out, at, rows, row, episode, _NAMES, _LENGTHS, continuous)
+            if row == len(rows):
+                break
+            line = _line(episode, rows[row], continuous)
+            out[at : at + len(line)] = np.frombuffer(line, np.uint8)
+            row, at = row + 1, at + len(line)
+    return out[1:at].tobytes()
 
 
 def as_log(csv: bytes) -> bytes:
@@ -172,17 +191,12 @@ def as_log(csv: bytes) -> bytes:
     return b"".join(prefix + line for line in csv.splitlines(keepends=True))
 
 
-def _lines(episodes: Sequence[Rows], first: int, continuous: bool) -> list[str]:
-    lines: list[str] = []
-    for number, rows in enumerate(episodes, first):
-        columns = [rows[name].tolist() for name in ROWS.names or ()]
-        if continuous:
-            pairs = zip(columns[4], columns[5], strict=True)
-            columns[6] = [f"[{steering:.4f} {speed:.4f}]" for steering, speed in pairs]
-        columns[14] = [STATUSES[index] for index in columns[14]]
-        numbers = [number] * len(rows)
-        lines += map(_LINE.__mod__, zip(numbers, *columns, strict=True))
-    return lines
+def _line(episode: int, row: np.void, continuous: bool) -> bytes:
+    values = list(row.tolist())
+    if continuous:
+        values[6] = f"[{values[4]:.4f} {values[5]:.4f}]"
+    values[14] = STATUSES[values[14]]
+    return (_LINE % (episode, *values)).encode()
 
 
 @njit(cache=True)
@@ -200,12 +214,15 @@ def _note(
     track_len: float,
     tstamp: float,
     wall_clock: float,
-) -> None:  # pragma: no cover - compiled
+) -> bool:  # pragma: no cover - compiled
+    """Adds a row for each car; whether one has ended, or the room is used up."""
+    attention = False
     for i in range(rows.shape[0]):
         if not driving[i]:
             continue
         row, now = rows[i, count[i]], readings[i]
         count[i] += 1
+        attention |= now.status != 0 or count[i] == rows.shape[1]
         points = against if reverse[i] == 1 else along
         behind, ahead = now.waypoint_behind, now.waypoint_ahead
         to_behind = (points[behind, 0] - now.x) ** 2 + (points[behind, 1] - now.y) ** 2
@@ -221,3 +238,4 @@ def _note(
         row.track_len, row.tstamp = track_len, tstamp
         row.status, row.pause_duration = now.status, 0.0
         row.wall_clock = wall_clock
+    return attention

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -300,18 +301,19 @@ class World:
     def _begin_trace(self, car: int) -> None:
         assert self.trace is not None
         track = self.track_of(car)
-        x, y, z, w = self.physics.quaternion[car]
-        forward = np.array([1 - 2 * (y * y + z * z), 2 * (x * y + w * z)])
-        nose = self.physics.origin[car, :2] + CAR.nose_m * forward
+        x, y, z, w = self.physics.quaternion[car].tolist()
+        ahead_x, ahead_y = 1 - 2 * (y * y + z * z), 2 * (x * y + w * z)
+        origin_x, origin_y = self.physics.origin[car, :2].tolist()
+        nose = origin_x + CAR.nose_m * ahead_x, origin_y + CAR.nose_m * ahead_y
         # The nose may be a few waypoints ahead of the origin; another branch is never looked at.
-        around = (int(self.referee.memory[car]["near"]) + np.arange(6)) % (len(track.waypoints) - 1)
-        distance = np.hypot(*(track.waypoints[around] - nose).T)
+        near, rows = int(self.referee.memory[car]["near"]), track.waypoints
+        around = [(near + step) % (len(rows) - 1) for step in range(6)]
         self.trace.begin(
             car,
-            x=float(nose[0]),
-            y=float(nose[1]),
-            yaw=float(np.degrees(np.arctan2(forward[1], forward[0]))),
-            closest_waypoint=int(around[distance.argmin()]),
+            x=nose[0],
+            y=nose[1],
+            yaw=math.degrees(math.atan2(ahead_y, ahead_x)),
+            closest_waypoint=min(around, key=lambda k: math.dist(rows[k], nose)),
             track_len=track.length_m,
             tstamp=self._steps / self.settings.control_hz + self._paused_s,
             wall_clock=time.time(),
@@ -321,7 +323,7 @@ class World:
         trace.note(
             self.referee.readings,
             self.commands,
-            np.asarray(actions),
+            actions,
             self.rewards,
             active=active,
             waypoints=(self.track.waypoints, self._reverse_track.waypoints),

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hairpin.bench.reward_bench import inline_world
 from learner.config import build_config
 from learner.module import HairpinModule
 from learner.settings import PPOSettings, TrainSettings
@@ -196,3 +197,46 @@ def test_joining_one_fragment_copies_nothing() -> None:
     assert len(joined([fragment, fragment])["obs"]) == 2 * len(fragment)
     with pytest.raises(ValueError, match="no fragments"):
         joined([])
+
+
+def test_episodes_are_traced_whole_in_the_fragment_of_their_end() -> None:
+    worker = make_worker(world=inline_world)
+    seen, first = [], 0
+    for _ in range(6):
+        fragment = worker.sample(first_episode=first)
+        assert isinstance(fragment, Fragment), fragment
+        lines = [line.split(",") for line in fragment.trace.decode().splitlines()]
+        for number, episode in enumerate(fragment.episodes, first):
+            own = [line for line in lines if line[0] == str(number)]
+            assert [int(line[1]) for line in own] == list(range(1, episode.steps + 2))
+            assert own[0][15] == "prepare" and own[-1][15] == episode.end_reason
+            assert sum(float(line[8]) for line in own) == pytest.approx(episode.return_, abs=0.01)
+            begin, end = fragment.spans_s[number - first]
+            assert end - begin == pytest.approx(episode.steps / 15)
+        assert len({line[0] for line in lines}) == len(fragment.episodes)
+        first += len(fragment.episodes)
+        seen += fragment.episodes
+    assert len(seen) > 3
+    assert max(episode.steps for episode in seen) > STEPS  # one went on over two fragments
+    worker.stop()
+
+
+def test_whole_episodes_and_their_trace_come_in_one_order() -> None:
+    worker = make_worker(world=inline_world)
+    fragment = worker.sample(num_episodes=7, first_episode=10)
+    assert isinstance(fragment, Fragment), fragment
+    lines = [line.split(",") for line in fragment.trace.decode().splitlines()]
+    numbers = [int(line[0]) for line in lines]
+    assert [numbers.count(10 + k) for k in range(7)] == [e.steps + 1 for e in fragment.episodes]
+    ends = {int(line[0]): line[15] for line in lines}
+    assert list(ends.values()) == [episode.end_reason for episode in fragment.episodes]
+    worker.stop()
+
+
+def test_a_fragment_carries_no_trace_that_is_not_asked_for() -> None:
+    worker = make_worker(world=inline_world)
+    fragments = [worker.sample() for _ in range(3)]
+    assert all(fragment.trace == b"" for fragment in fragments)
+    assert any(fragment.episodes for fragment in fragments)
+    assert all(len(fragment.spans_s) == len(fragment.episodes) for fragment in fragments)
+    worker.stop()

@@ -12,7 +12,7 @@ import pytest
 
 from hairpin.bench.inline_reward import InlineReward
 from sim.settings import ContinuousActionSettings, WorldSettings
-from sim.trace import COLUMNS, STATUSES, Rows, as_csv, as_log
+from sim.trace import COLUMNS, ROWS, STATUSES, Rows, as_csv, as_log
 from sim.world import World
 
 HZ = 15
@@ -189,3 +189,37 @@ def test_a_world_drives_alike_with_and_without_a_trace() -> None:
         texts.append([line.rsplit(",", 1)[0] for line in lines])  # all but the wall clock
     assert texts[0] == texts[1]
     assert texts[0]
+
+
+def test_numbers_are_rounded_as_python_rounds_them() -> None:
+    random = np.random.default_rng(8)
+    count = 20_000
+    rows = np.zeros(count, ROWS)
+    for name in ("x", "y", "yaw", "steer", "throttle", "reward", "progress", "track_len"):
+        # Halves of the last digit, their neighbours, and numbers of all sizes.
+        halves = np.round(random.uniform(-300, 300, count), 4) + random.choice([5e-3, 5e-5], count)
+        nudged = np.nextafter(halves, random.choice([-np.inf, np.inf], count))
+        wide = random.normal(size=count) * 10.0 ** random.integers(-12, 9, count)
+        eighths = random.integers(-99, 99, count) / 8.0
+        kinds = random.integers(0, 4, count)
+        rows[name] = np.choose(kinds, [halves, nudged, wide, eighths])
+    rows["x"][:5] = [0.0, -0.0, 1e15, -1e22, 123456789012.5]
+    rows["steps"] = random.integers(0, 10**12, count)
+    rows["action"] = random.integers(-1, 30, count)
+    rows["status"] = random.integers(0, len(STATUSES), count)
+    rows["done"] = random.integers(0, 2, count)
+    rows["wall_clock"] = 1.79e9 + random.uniform(0, 1e6, count)
+    for continuous in (False, True):
+        expected = []
+        for row in rows:
+            action = row["action"]
+            if continuous:
+                action = f"[{row['steer']:.4f} {row['throttle']:.4f}]"
+            expected.append(
+                f"3,{row['steps']},{row['x']:.4f},{row['y']:.4f},{row['yaw']:.4f},"
+                f"{row['steer']:.2f},{row['throttle']:.2f},{action},{row['reward']:.4f},"
+                f"{row['done']},{row['all_wheels_on_track']},{row['progress']:.4f},"
+                f"{row['closest_waypoint']},{row['track_len']:.2f},{row['tstamp']:.4f},"
+                f"{STATUSES[row['status']]},{row['pause_duration']:.2f},0,{row['wall_clock']:.4f}"
+            )
+        assert as_csv([rows], 3, continuous=continuous).decode().splitlines() == expected
