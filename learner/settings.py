@@ -129,7 +129,7 @@ class TraceSettings(Settings):
         description="Write a log of SIM_TRACE_LOG, Training> and Policy training> lines too.",
     )
     compress: bool = Field(
-        default=False, description="Write .csv.gz: a sixth of the size, to be unpacked for tools."
+        default=False, description="Write .csv.gz, a quarter of the size, to be unpacked for tools."
     )
 
 
