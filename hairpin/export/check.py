@@ -85,9 +85,10 @@ def torch_outputs(
     import gymnasium
     import torch
 
-    # RLlib warns of deprecations in its own code.
-    logging.getLogger("ray.rllib").setLevel(logging.CRITICAL)
     from learner.module import HairpinModule
+
+    # RLlib warns of deprecations in its own code.
+    logging.getLogger("ray._common.deprecation").setLevel(logging.CRITICAL)
 
     network, space = NETWORKS[job.preset], make_actions(job.actions).space
     module = HairpinModule(
