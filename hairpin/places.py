@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 DEFAULT_STORAGE = "runs"
 
@@ -16,3 +17,15 @@ def split_reference(reference: str) -> tuple[str, str | None]:
     """Splits ``RUN@best`` into run and checkpoint; None if no checkpoint is named."""
     run, at, checkpoint = reference.partition("@")
     return run, checkpoint if at else None
+
+
+def looks_like_path(value: str) -> bool:
+    """Whether a track or reward is a file's path and not the name of one of ours."""
+    return value.endswith((".npy", ".py")) or "/" in value or os.sep in value
+
+
+def absolute(value: str, base: Path) -> str:
+    """The path `value`, taken from `base` if it is relative; addresses stay as they are."""
+    if "://" in value:
+        return value
+    return os.path.abspath(base / Path(value).expanduser())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hairpin.job import absolute, looks_like_path
-from hairpin.places import split_reference, storage_url
+from hairpin.places import absolute, looks_like_path, split_reference, storage_url
 from sim.track import Track
 from storage import Run, open_store
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hairpin.job import OPTIONS, Job, absolute, looks_like_path, validate_job
-from hairpin.places import storage_url
+from hairpin.job import Job, validate_job
+from hairpin.job_source import OPTIONS
+from hairpin.places import absolute, looks_like_path, storage_url
 from hairpin.preflight import check_world
 from hairpin.stored_job import job_of
 from hairpin.summary import result_of
@@ -25,7 +26,7 @@ def job_to_resume(name: str, source: str | None, options: Options) -> tuple[Job,
     Args:
         name: The run.
         source: A job file, of which there must be none.
-        options: As for `hairpin.job.load_job`.
+        options: As for `hairpin.job_source.load_job`.
 
     Raises:
         UserError: Something is given that cannot change while a run goes on.

@@ -85,7 +85,7 @@ def by_way(options: dict[str, Any]) -> dict[tuple[str, ...], Any]:
 def _begin(
     source: str | None, given: dict[tuple[str, ...], Any], show_job: bool, out: TextIO | None
 ) -> int:
-    from hairpin.job import load_job
+    from hairpin.job_source import load_job
 
     loaded = load_job(source, given)
     for note in loaded.notes:
@@ -126,7 +126,8 @@ def _go_on(
 def _show(job: Job, sources: dict[str, str], out: TextIO | None) -> int:
     import json
 
-    from hairpin.job import SOURCES_KEY, resolved
+    from hairpin.job import resolved
+    from hairpin.job_source import SOURCES_KEY
     from hairpin.job_text import describe_job
 
     shown = resolved(job)

@@ -18,8 +18,9 @@ from hairpin.deepracer.folder import MODEL_FILES, ModelFolder, find_file, read_m
 from hairpin.deepracer.shape import contents, list_files, shape_of
 from hairpin.deepracer.small_file import read_bytes
 from hairpin.deepracer.worlds import find_route, route_name
-from hairpin.job import load_job, validate_job
+from hairpin.job import validate_job
 from hairpin.job_file import read_job_file
+from hairpin.job_source import load_job
 from sim.errors import UserError
 
 PARAMS_NAME = "training_params.yaml"

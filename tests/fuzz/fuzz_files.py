@@ -31,7 +31,8 @@ with atheris.instrument_imports(include=["hairpin.deepracer", "hairpin.job_file"
     from hairpin.deepracer.small_file import decode, parse_json
     from hairpin.job_file import read_job_file
 
-from hairpin.job import load_job, validate_job
+from hairpin.job import validate_job
+from hairpin.job_source import load_job
 from sim.errors import UserError
 
 METADATA = {

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from hairpin.job import Job, load_job
+from hairpin.job import Job
+from hairpin.job_source import load_job
 from hairpin.preflight import create_run, prepare
 from hairpin.records import as_record
 from learner.events import Evaluated, Event, FirstLap, IterationDone, Started

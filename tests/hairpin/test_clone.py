@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hairpin.clone import find_clone
-from hairpin.job import Job, load_job
+from hairpin.job import Job
+from hairpin.job_source import load_job
 from hairpin.preflight import create_run, prepare
 from sim.errors import UserError
 from storage import NotFoundError, Run, open_store

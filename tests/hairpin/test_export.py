@@ -25,7 +25,7 @@ from hairpin.export.exporter import export_run
 from hairpin.export.layers import Layers
 from hairpin.export.onnx_file import IR_VERSION, OPSET, onnx_model
 from hairpin.export.torch_file import torch_program
-from hairpin.job import load_job
+from hairpin.job_source import load_job
 from hairpin.preflight import create_run, prepare
 from learner.state import WEIGHTS
 from rollout_workers.network import NETWORKS, Conv, NetworkSpec

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hairpin.job import Job, load_job
+from hairpin.job import Job
+from hairpin.job_source import load_job
 from hairpin.job_text import describe_job
 from sim.errors import UserError
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from hairpin.cli import cli, run
 from hairpin.finish import next_commands
 from hairpin.history import Curves
-from hairpin.job import load_job
+from hairpin.job_source import load_job
 from hairpin.places import split_reference, storage_url
 from hairpin.preflight import new_run_name, prepare
 from hairpin.resume import job_to_resume

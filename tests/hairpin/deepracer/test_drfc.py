@@ -11,7 +11,7 @@ import pytest
 from hairpin.deepracer.drfc import job_of_env
 from hairpin.deepracer.env_file import parse_env
 from hairpin.deepracer.importing import import_drfc, write_import
-from hairpin.job import load_job
+from hairpin.job_source import load_job
 from sim.errors import UserError
 
 METADATA = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hairpin.cli import run
-from hairpin.job import load_job
+from hairpin.job_source import load_job
 from hairpin.job_text import describe_job
 from hairpin.preflight import create_run, prepare
 from sim.errors import UserError

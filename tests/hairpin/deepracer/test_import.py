@@ -17,7 +17,7 @@ from hairpin.cli import run
 from hairpin.deepracer import archive
 from hairpin.deepracer.importing import import_model, write_import
 from hairpin.deepracer.worlds import NAMES, find_route, route_name
-from hairpin.job import load_job
+from hairpin.job_source import load_job
 from sim.errors import UserError
 from sim.track import Track
 
