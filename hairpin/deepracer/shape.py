@@ -19,7 +19,7 @@ _SHAPES = (  # the first that fits; the names are those that deepracer-utils giv
     (r"(evaluation-\d{14}|model)/", "deepracer-for-cloud upload"),
     (r"agent/model\.pb$", "model of a physical car"),
 )
-_ODD = "other folder with a model's files"
+_ODD = "model of no known tool"
 # What is in it besides the files of a job, and what becomes of it.
 _CONTENTS = (
     (
