@@ -68,7 +68,7 @@ def test_a_rare_crash_costs_a_step_and_prints_are_heard(tmp_path: Path) -> None:
         "def reward_function(params):\n"
         "    global calls\n"
         "    calls += 1\n"
-        "    if calls == 1500:\n"
+        "    if calls == 200:\n"
         "        os._exit(7)\n"
         "    return 1.0 - params['distance_from_center']\n"
     )
