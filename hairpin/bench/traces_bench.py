@@ -38,8 +38,8 @@ class TracesResult:
 
 def run(
     *,
-    rounds: int = 5,
-    seconds: float = 3.0,
+    rounds: int = 20,
+    seconds: float = 1.0,
     report: Callable[[str], None] = lambda doing: None,
 ) -> TracesResult:
     """Trains the default job both ways in turn, several times over.

@@ -21,6 +21,7 @@ from deepracer.logs import (
     ActionBreakdownUtils,
     AnalysisUtils,
     DeepRacerLog,
+    EvaluationUtils,
     NewRewardUtils,
     PlottingUtils,
     SimulationLogsIO,
@@ -184,6 +185,9 @@ def test_aggregates(log: DeepRacerLog) -> None:
     assert np.allclose(agg["reward"], df.groupby("episode")["reward"].sum(), atol=1e-6)
     AnalysisUtils.analyze_training_progress(agg, title="progress")
     AnalysisUtils.scatter_aggregates(agg, "scatter")
+    AnalysisUtils.scatter_by_groups(agg, title="groups")
+    SimulationLogsIO.normalize_rewards(df)
+    assert (df["reward"].min(), df["reward"].max()) == (0.0, 1.0)
 
 
 def test_plots(log: DeepRacerLog, route: Any) -> None:
@@ -193,6 +197,10 @@ def test_plots(log: DeepRacerLog, route: Any) -> None:
     PlottingUtils.plot_evaluations(df.assign(stream="1"), route)
     PlottingUtils.plot_grid_world(df[df["episode"] == 0], route)
     PlottingUtils.plot_track(df, route)
+    PlottingUtils.plot_laps([0, 1], df, route)
+    PlottingUtils.plot_laps([0, 1], df, route, style="modern", single_plot=True)
+    PlottingUtils.plot_trackpoints(route)
+    EvaluationUtils.analyse_single_evaluation(df[df["episode"] < 2], route)
     ActionBreakdownUtils.action_breakdown(df, route)
     assert len(ActionBreakdownUtils.determine_action_names(df)) == df["action"].max() + 1
 

@@ -123,6 +123,8 @@ def test_going_on_forgets_lost_work(run: Run, tmp_path: Path) -> None:
     assert traces(run) == names
     log = DeepRacerLog(model_folder=str(tmp_path / "model"))
     log.load_training_trace()
+    # With as many episodes in every iteration, deepracer-utils tells them all apart.
+    assert log.dataframe()["unique_episode"].nunique() == 20
     for _, frame in log.dataframe().groupby("worker"):
         assert sorted(frame["episode"].unique()) == list(range(10))
     for name in ("metrics/TrainingMetrics.json", "metrics/TrainingMetrics_1.json"):
