@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hairpin.bench.machine import describe
-from hairpin.bench.timing import Work, interleaved, median_ratio, warm_up
+from hairpin.bench.timing import Work, median_ratio, rate, warm_up
 from hairpin.bench.trainings import on_threads, ray_for, training
 from hairpin.deepracer.recorder import Recorder
 from hairpin.job import validate_job
@@ -38,8 +38,8 @@ class TracesResult:
 
 def run(
     *,
-    rounds: int = 20,
-    seconds: float = 1.0,
+    rounds: int = 8,
+    seconds: float = 4.0,
     report: Callable[[str], None] = lambda doing: None,
 ) -> TracesResult:
     """Trains the default job both ways in turn, several times over.
@@ -69,7 +69,11 @@ def run(
         report("warming up")
         warm_up(works.values())
         report(f"measuring {rounds} rounds")
-        rates = interleaved(works, rounds, seconds)
+        rates: dict[str, list[float]] = {name: [] for name in works}
+        for _ in range(rounds):
+            for name, work in works.items():
+                rates[name].append(rate(work, seconds))
+                recorder.wait()  # or the other would be held up by what is still to be written
         written = sum(kept.size_of(name) for name in kept.tree())
     return TracesResult(
         ratio=median_ratio(rates, WITH, WITHOUT),

@@ -79,10 +79,15 @@ class Recorder:
         self._complain()
         self._queue.put(event)
 
+    def wait(self) -> None:
+        """Waits until everything noted so far is written."""
+        self._queue.join()
+
     def _work(self) -> None:
         while (event := self._queue.get()) is not None:
             if self._failure is None:
                 self._try(partial(self._take, event))
+            self._queue.task_done()
         if self._failure is None:
             self._try(self._write_metrics)
 
