@@ -94,8 +94,8 @@ def reward(reward: str | None, rounds: int, seconds: float, as_json: bool) -> No
 
 
 @bench.command()
-@click.option("--rounds", type=click.IntRange(1), default=8, show_default=True)
-@click.option("--seconds", type=float, default=4.0, show_default=True, help="Of each, a round.")
+@click.option("--rounds", type=click.IntRange(1), default=26, show_default=True)
+@click.option("--seconds", type=float, default=2.0, show_default=True, help="Of each, a round.")
 @json_flag
 def traces(rounds: int, seconds: float, as_json: bool) -> None:
     """Training steps a second with traces and metrics written, against without."""

@@ -38,8 +38,8 @@ class TracesResult:
 
 def run(
     *,
-    rounds: int = 8,
-    seconds: float = 4.0,
+    rounds: int = 26,
+    seconds: float = 2.0,
     report: Callable[[str], None] = lambda doing: None,
 ) -> TracesResult:
     """Trains the default job both ways in turn, several times over.
