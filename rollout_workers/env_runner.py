@@ -22,11 +22,12 @@ from ray.rllib.env import INPUT_ENV_SPACES  # noqa: E402
 from ray.rllib.env.env_runner import EnvRunner  # noqa: E402
 from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO  # noqa: E402
 
+from rollout_workers.batch import Batch  # noqa: E402
 from rollout_workers.episodes import collect_episodes  # noqa: E402
 from rollout_workers.fragment import Fragment, WorkerFailure  # noqa: E402
-from rollout_workers.gae import advantages  # noqa: E402
 from rollout_workers.network import NetworkSpec  # noqa: E402
 from rollout_workers.policy import Policy  # noqa: E402
+from rollout_workers.steps import collect_steps  # noqa: E402
 from sim.errors import UserError  # noqa: E402
 from sim.settings import WorldSettings  # noqa: E402
 from sim.trace import as_csv  # noqa: E402
@@ -118,9 +119,11 @@ class RolloutWorker(EnvRunner):
         if self._failure is None:
             try:
                 if num_episodes is not None:
-                    fragment = self._sample_episodes(num_episodes)
+                    limit = int(self._collection["max_steps"])
+                    fragment = self._sample(collect_episodes, count=num_episodes, max_steps=limit)
                 else:
-                    fragment = self._sample(int(self.config.rollout_fragment_length))
+                    steps = int(self.config.rollout_fragment_length)
+                    fragment = self._sample(collect_steps, steps=steps)
                 self._add_trace(fragment, first_episode)
                 return fragment
             except Exception as error:
@@ -196,66 +199,8 @@ class RolloutWorker(EnvRunner):
             factory = World
         return factory(self.settings, num_cars=num_cars, seed=seed)
 
-    def _sample(self, steps: int) -> Fragment:
-        world, policy = self.env, self.policy
-        cars = world.num_cars
-        began = time.perf_counter()
-        phases_before = dict(world.seconds)
-        inference_s = 0.0
-        obs = np.empty((steps, cars, *policy.network.input_shape), np.uint8)
-        rewards = np.empty((steps, cars), np.float32)
-        values = np.empty((steps + 1, cars), np.float32)
-        log_probabilities = np.empty((steps, cars), np.float32)
-        terminated = np.empty((steps, cars), np.bool_)
-        truncated = np.empty((steps, cars), np.bool_)
-        actions: list[NDArray[Any]] = []
-        final_at: list[tuple[int, int]] = []
-        final_obs: list[NDArray[np.uint8]] = []
-        episodes: list[Any] = []
-        for index in range(steps):
-            obs[index] = policy.crop(world.obs)
-            before = time.perf_counter()
-            outputs, values[index] = policy.forward(obs[index])
-            action, log_probabilities[index] = self._draw(outputs)
-            inference_s += time.perf_counter() - before
-            actions.append(action)
-            step = world.step(action)
-            rewards[index] = step.rewards
-            terminated[index] = step.terminated
-            truncated[index] = step.truncated
-            for car, image in step.final_obs.items():
-                final_at.append((index, car))
-                final_obs.append(image)
-            episodes.extend(step.episodes)
-        before = time.perf_counter()
-        _, values[steps] = policy.forward(np.ascontiguousarray(policy.crop(world.obs)))
-        final_values = np.zeros((steps, cars), np.float32)
-        if final_obs:
-            _, last = policy.forward(np.ascontiguousarray(policy.crop(np.stack(final_obs))))
-            final_values[tuple(np.array(final_at).T)] = last
-        inference_s += time.perf_counter() - before
-        gains = advantages(
-            rewards,
-            values,
-            terminated,
-            truncated,
-            final_values,
-            float(self.config.gamma),
-            float(self.config.lambda_),
-        )
-        return self._fragment(
-            began,
-            phases_before,
-            inference_s,
-            obs=obs.reshape(-1, *obs.shape[2:]),
-            actions=np.concatenate(actions),
-            log_probabilities=log_probabilities.ravel(),
-            advantages=gains.ravel(),
-            value_targets=(gains + values[:-1]).ravel(),
-            episodes=episodes,
-        )
-
-    def _sample_episodes(self, count: int) -> Fragment:
+    def _sample(self, collect: Callable[..., Batch], **amount: int) -> Fragment:
+        """Drives as `collect` does, and adds what the world tells of its time and rewards."""
         world, policy = self.env, self.policy
         began = time.perf_counter()
         phases_before = dict(world.seconds)
@@ -264,27 +209,34 @@ class RolloutWorker(EnvRunner):
             outputs, values = policy.forward(obs)
             return (*self._draw(outputs), values)
 
-        batch = collect_episodes(
+        batch = collect(
             world,
             act,
             lambda obs: policy.forward(obs)[1],
             policy.crop,
-            count=count,
-            max_steps=int(self._collection["max_steps"]),
             gamma=float(self.config.gamma),
             lambda_=float(self.config.lambda_),
+            **amount,
         )
-        return self._fragment(
-            began,
-            phases_before,
-            batch.inference_s,
+        prints, prints_dropped = world.take_reward_prints()
+        seconds = {phase: world.seconds[phase] - phases_before[phase] for phase in PHASES}
+        seconds["inference"] = batch.inference_s
+        seconds["other"] = time.perf_counter() - began - sum(seconds.values())
+        return Fragment(
             obs=batch.obs,
             actions=batch.actions,
             log_probabilities=batch.log_probabilities,
             advantages=batch.advantages,
             value_targets=batch.value_targets,
+            worker=self.worker_index or 0,
+            weights_version=self.weights_version,
             episodes=batch.episodes,
             lengths=batch.lengths,
+            reward_errors=world.take_reward_errors(),
+            prints=prints,
+            prints_dropped=prints_dropped,
+            reward_use=world.take_reward_use(),
+            seconds=seconds,
         )
 
     def _draw(self, outputs: NDArray[np.float32]) -> tuple[Any, Any]:
@@ -295,26 +247,6 @@ class RolloutWorker(EnvRunner):
         now = epsilon_at(self._env_steps, epsilon, int(self._collection["epsilon_steps"]))
         self._env_steps += len(outputs) * max(1, int(self.config.num_env_runners))
         return self.policy.sample(outputs, self._random, now)
-
-    def _fragment(
-        self, began: float, phases_before: dict[str, float], inference_s: float, **parts: Any
-    ) -> Fragment:
-        """A fragment of `parts`, with what the world has to tell of its time and rewards."""
-        world = self.env
-        prints, prints_dropped = world.take_reward_prints()
-        seconds = {phase: world.seconds[phase] - phases_before[phase] for phase in PHASES}
-        seconds["inference"] = inference_s
-        seconds["other"] = time.perf_counter() - began - sum(seconds.values())
-        return Fragment(
-            **parts,
-            worker=self.worker_index or 0,
-            weights_version=self.weights_version,
-            reward_errors=world.take_reward_errors(),
-            prints=prints,
-            prints_dropped=prints_dropped,
-            reward_use=world.take_reward_use(),
-            seconds=seconds,
-        )
 
     def _add_trace(self, fragment: Fragment, first_episode: int | None) -> None:
         """Lets a fragment carry the steps of the episodes that ended in it."""

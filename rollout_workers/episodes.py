@@ -7,44 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rollout_workers.batch import Act, Batch, Floats, Images
 from rollout_workers.gae import advantages
-
-Images = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-
-
-@dataclass
-class EpisodeBatch:
-    """Whole episodes one after another in the order of their beginnings; N steps of them.
-
-    Attributes:
-        obs: (N, rows, columns) uint8.
-        actions: (N,) int64 or (N, d) float32.
-        log_probabilities, advantages, value_targets: (N,) float32.
-        episodes: Their records, in the same order.
-        lengths: Their steps; they add up to N and those that the limit left out.
-        inference_s: Seconds spent in the policy.
-    """
-
-    obs: Images
-    actions: NDArray[Any]
-    log_probabilities: Floats
-    advantages: Floats
-    value_targets: Floats
-    episodes: list[Any]
-    lengths: list[int]
-    inference_s: float
 
 
 def collect_episodes(
     world: Any,
-    act: Callable[[Images], tuple[NDArray[Any], Floats, Floats]],
+    act: Act,
     value_of: Callable[[Images], Floats],
     crop: Callable[[Images], Images],
     *,
@@ -52,7 +26,7 @@ def collect_episodes(
     max_steps: int,
     gamma: float,
     lambda_: float,
-) -> EpisodeBatch:
+) -> Batch:
     """Drives `count` new episodes to their ends, as many at once as the world has cars.
 
     A car that ends takes the next episode that has not begun; when there is none, it costs no
@@ -60,8 +34,7 @@ def collect_episodes(
 
     Args:
         world: Its episodes under way are given up.
-        act: Cropped observations (k, rows, columns) of the cars that drive, to their actions, the
-            actions' log-probabilities and the observations' values.
+        act: Draws actions for the cars that drive.
         value_of: Cropped observations to values.
         crop: Full images to what the network sees.
         count: How many episodes, at least one.
@@ -135,7 +108,7 @@ def collect_episodes(
     for episodes, at, images in pictures:
         place = first[episodes] + at
         obs[place[place < rows]] = images[place < rows]
-    return EpisodeBatch(
+    return Batch(
         obs=obs,
         actions=chosen[:rows],
         log_probabilities=log_probabilities[:rows],

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rollout_workers.episodes import EpisodeBatch, collect_episodes, share_of
+from rollout_workers.batch import Batch
+from rollout_workers.episodes import collect_episodes, share_of
 from rollout_workers.fragment import Fragment, kept_rows
 from sim.settings import WorldSettings
 from sim.world import World
@@ -35,7 +36,7 @@ class Driving:
         actions = self.random.integers(0, 10, len(obs))
         return actions, -actions.astype(np.float32), value_of(obs)
 
-    def collect(self, count: int, max_steps: int = 10_000) -> EpisodeBatch:
+    def collect(self, count: int, max_steps: int = 10_000) -> Batch:
         return collect_episodes(
             self.world,
             self.act,
