@@ -156,7 +156,7 @@ class Trials:
     def _watched(
         self, values: list[float | None], again: list[float | None] | None
     ) -> list[Finding]:
-        """A second process, with another hash seed: the same rewards? And which lines ran?"""
+        """A second process: the same rewards? And which lines ran?"""
         with tempfile.TemporaryDirectory(prefix="hairpin-validate-") as folder:
             path = Path(folder) / "reward_function.py"
             path.write_text(watched(self._report.source), encoding="utf-8")

@@ -157,7 +157,6 @@ def test_what_can_train_is_valid(check: Check, source: str) -> None:
         ),
         (function("if params['speed'] > 9: return lap", "return 1"), "UNDEFINED_NAME", 2),
         (function("return random.random()", before="import random\n"), "NOT_REPEATABLE", 2),
-        (function("return hash('a') % 1000"), "NOT_REPEATABLE", 1),  # another hash seed
         (function("n.append(1)", "return len(n)", before="n = []\n"), "REMEMBERS_CALLS", 2),
         (function("return 1", before="import socket\n"), "LIMITED_IMPORT", 1),
         (function("return sum(range(20000)) * params['x'] * 0"), "SLOW", 1),
