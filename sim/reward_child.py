@@ -31,6 +31,7 @@ LENGTH = struct.Struct("<q")
 # The head of the shared memory: the car whose call runs, when the call began (monotonic seconds; 0:
 # none runs), calls so far, seconds in them, and the longest.
 HEAD = struct.Struct("<qdqdd")
+MARK = struct.Struct("<qd")  # the first two of them
 BATCH, CALL = b"B", b"C"
 
 
@@ -99,7 +100,7 @@ def _serve(
     answer = struct.Struct("<dq")
     first_answer = HEAD.size + capacity * row.size
     calls, seconds, longest = 0, 0.0, 0.0
-    clock, head = time.monotonic, HEAD.pack_into
+    clock, head, mark = time.monotonic, HEAD.pack_into, MARK.pack_into
     known = 0
     while True:
         request = reading.read(REQUEST.size)
@@ -132,12 +133,13 @@ def _serve(
                 answer.pack_into(memory, first_answer + car * answer.size, 0.0, 0)
                 continue
             if not runner.is_ready(car):
+                mark(memory, 0, car, 0.0)  # an import is no call
                 prints.muted = True
                 runner.prepare(car)
                 prints.muted = False
             params = build_params(values, waypoints, length_m)
             began = clock()
-            head(memory, 0, car, began, calls, seconds, longest)
+            mark(memory, 0, car, began)
             result = runner(params, car)
             took = clock() - began
             answer.pack_into(memory, first_answer + car * answer.size, *result)
@@ -145,7 +147,6 @@ def _serve(
             seconds += took
             if took > longest:
                 longest = took
-            head(memory, 0, car, 0.0, calls, seconds, longest)
         head(memory, 0, first + count, 0.0, calls, seconds, longest)
         if len(runner.records) > known or prints.lines or prints.dropped:
             records = [vars(record) for record in runner.records[known:]]
