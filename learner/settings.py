@@ -95,8 +95,7 @@ class PPOSettings(Settings):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="Arithmetic of the learner; auto: bfloat16 for large networks, where the "
-        "processor has it.",
+        description="Arithmetic of the learner; auto: bfloat16 where the processor has it.",
     )
 
 

@@ -50,7 +50,7 @@ class HairpinLearner(TorchLearner):
         module = self.module[DEFAULT_MODULE_ID]
         self._amp_dtype = torch.float32
         if self.config.num_learners <= 1:
-            self._amp_dtype = choose_precision(module, self.settings, self._device)
+            self._amp_dtype = choose_precision(self.settings, self._device)
             self._updater = Updater(
                 module,
                 self.get_optimizer(DEFAULT_MODULE_ID),
