@@ -1,8 +1,8 @@
 """float32 or bfloat16: decided by the processor, the same way each time.
 
-Where a CPU multiplies bfloat16 in hardware, learning takes half to two thirds of the time; elsewhere
-four times as long. Measuring would tell as well, but not always alike, and another precision is
-another trajectory.
+Where a CPU multiplies bfloat16 in hardware, learning takes half to two thirds of the time;
+elsewhere four times as long. Measuring would tell as well, but not always alike, and another
+precision is another trajectory.
 """
 
 from __future__ import annotations
