@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -163,22 +165,11 @@ def evaluate_reference(
     reference: str, track: str | None, starts: int, video: str | None, storage: str | None
 ) -> Evaluation:
     """Drives a lap from each start, and returns what came of it."""
-    from pathlib import Path
-
     from hairpin.evaluate import evaluate_run
-    from hairpin.reference import open_reference, usable_track
-    from hairpin.video import check_video_path, save_video
+    from hairpin.reference import open_reference
 
     found, checkpoint = open_reference(reference, storage)
-    track = usable_track(track)
-    if video:
-        check_video_path(Path(video))
-    evaluation = evaluate_run(
-        found, checkpoint, track=track, starts=starts, record=video is not None
-    )
-    if video:
-        save_video(evaluation, Path(video))
-    return evaluation
+    return _filmed(partial(evaluate_run, found, checkpoint, starts=starts), track, video)
 
 
 def evaluate_file(model: str, track: str | None, starts: int, video: str | None) -> Evaluation:
@@ -186,13 +177,23 @@ def evaluate_file(model: str, track: str | None, starts: int, video: str | None)
     from pathlib import Path
 
     from hairpin.export.evaluation import evaluate_model
+
+    return _filmed(partial(evaluate_model, Path(model), starts=starts), track, video)
+
+
+def _filmed(
+    evaluate: Callable[..., Evaluation], track: str | None, video: str | None
+) -> Evaluation:
+    """Drives on a track that is usable, and films the best drive if a video is wanted."""
+    from pathlib import Path
+
     from hairpin.reference import usable_track
     from hairpin.video import check_video_path, save_video
 
     track = usable_track(track)
     if video:
         check_video_path(Path(video))
-    evaluation = evaluate_model(Path(model), track=track, starts=starts, record=video is not None)
+    evaluation = evaluate(track=track, record=video is not None)
     if video:
         save_video(evaluation, Path(video))
     return evaluation

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.params import INPUTS
+from sim.params import INPUTS, Waypoints
+from sim.track import Track
 
 _DTYPES = {"d": "<f8", "q": "<i8", "?": "?"}
 REWARD_INPUT = np.dtype([(name, _DTYPES[code]) for name, code in INPUTS])
@@ -39,3 +42,8 @@ def fill_inputs(
     inputs["speed"] = commands[:, 1]
     inputs["sim_time"] = time_s
     inputs["active"] = True if active is None else active
+
+
+def waypoints_of(tracks: Iterable[Track]) -> list[Waypoints]:
+    """The centre lines of tracks as `sim.params.build_params` takes them, metres."""
+    return [[(float(x), float(y)) for x, y in track.waypoints] for track in tracks]

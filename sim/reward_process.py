@@ -30,7 +30,7 @@ from sim import reward_child
 from sim.errors import UserError
 from sim.params import build_params
 from sim.reward import MAX_REWARD, RewardError, RewardUse, read_reward
-from sim.reward_inputs import REWARD_INPUT, fill_inputs
+from sim.reward_inputs import REWARD_INPUT, fill_inputs, waypoints_of
 from sim.reward_room import Child, Gone
 from sim.track import Track
 
@@ -88,7 +88,7 @@ class RewardProcess:
         path, source = read_reward(spec)
         self._file = str(path)
         self._timeout_s = timeout_s
-        self._waypoints = [[(float(x), float(y)) for x, y in t.waypoints] for t in tracks]
+        self._waypoints = waypoints_of(tracks)
         self._length_m = tracks[0].length_m
         size = reward_child.HEAD.size + num_cars * (REWARD_INPUT.itemsize + _ANSWER.itemsize)
         self._memory_fd = _memory_file(size)

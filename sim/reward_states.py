@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sim.car import CAR
 from sim.geometry import Geometry
 from sim.params import Params, build_params
-from sim.reward_inputs import REWARD_INPUT, fill_inputs
+from sim.reward_inputs import REWARD_INPUT, fill_inputs, waypoints_of
 from sim.rules import Referee
 from sim.track import Array, Track
 
@@ -92,7 +92,7 @@ class StateMaker:
         self.track = track
         self.tracks = (track, Track(track.name, rows, reverse=True))
         self._forward, self._reverse = (Geometry.of(way) for way in self.tracks)
-        self._waypoints = [[(float(x), float(y)) for x, y in w.waypoints] for w in self.tracks]
+        self._waypoints = waypoints_of(self.tracks)
 
     def judge(self, poses: Sequence[Pose]) -> Judged:
         """What the referee says of cars, one a pose, in the form that `RewardProcess` takes."""

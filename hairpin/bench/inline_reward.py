@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sim.params import build_params
 from sim.reward import RewardError, RewardUse, read_reward
-from sim.reward_inputs import REWARD_INPUT, fill_inputs
+from sim.reward_inputs import REWARD_INPUT, fill_inputs, waypoints_of
 from sim.reward_process import RewardProcess
 from sim.reward_runner import RewardRunner, load_reward
 from sim.track import Track
@@ -26,7 +26,7 @@ class InlineReward(RewardProcess):
         self._runner = RewardRunner(lambda: load_reward(str(path), source), num_cars)
         for car in range(num_cars):
             self._runner.prepare(car)
-        self._ways = [[(float(x), float(y)) for x, y in track.waypoints] for track in tracks]
+        self._ways = waypoints_of(tracks)
         self._length = tracks[0].length_m
         self._results: list[tuple[float, int]] = []
 
