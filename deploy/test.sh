@@ -42,7 +42,7 @@ install() {
   uv=$(find_uv)
   "$uv" venv --quiet --clear --python "$python" "$venv"
   "$uv" pip install --quiet --compile-bytecode --python "$venv" --constraints deploy/constraints.txt \
-    --group dev --editable '.[bench,onnx,tensorflow]'
+    --group dev --editable '.[bench,onnx,tensorflow,grafana]'
   echo "$stamp" > "$venv/stamp"
 }
 

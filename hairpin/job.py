@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from hairpin.job_errors import explain
 from hairpin.places import absolute, storage_url
+from hairpin.streaming.settings import VideoSettings
 from learner.settings import (
     EvaluateSettings,
     PPOSettings,
@@ -74,6 +75,22 @@ class Job(WorldSettings):
     run: str | None = Field(default=None, description="The run's name; default: made up.")
     storage: str | None = Field(
         default=None, description="Where runs are kept; default: $HAIRPIN_STORAGE or ./runs."
+    )
+    keep_last: int = Field(
+        default=5, ge=1, le=10_000, description="Checkpoints to keep: the newest so many."
+    )
+    keep_every: int = Field(
+        default=0, ge=0, le=10_000, description="And every so-manieth one for good; 0: none."
+    )
+    video: VideoSettings = Field(
+        default=VideoSettings(), description="Live video of the cars that are driving."
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Serve metrics for Prometheus on this port; default: $HAIRPIN_METRICS_PORT, "
+        "or none.",
     )
     address: str | None = Field(
         default=None, description="A Ray cluster's address; default: Ray starts on this machine."

@@ -53,6 +53,8 @@ OPTIONS: dict[tuple[str, ...], str] = {
     ("clone",): "--clone",
     ("run",): "--run",
     ("storage",): "--storage",
+    ("video", "to"): "--video",
+    ("metrics_port",): "--metrics-port",
     ("address",): "--address",
 }
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         "hairpin train --show-job > job.yaml",
         "hairpin train --resume RUN --minutes 20",
         "hairpin train --clone RUN@best --reward faster.py --track bowtie",
+        "hairpin train --storage s3://bucket/team --video rtsp://127.0.0.1:8554",
     )
 )
 @click.argument("job", required=False)
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 )
 @click.option("--run", metavar="NAME", help="The run's name. [default: made up]")
 @storage_option
+@click.option("--video", metavar="WHERE", help="Live video: an rtsp:// address, or file.")
+@click.option("--metrics-port", type=int, metavar="PORT", help="Serve metrics for Prometheus.")
 @click.option("--resume", metavar="RUN", help="Go on with RUN from its last checkpoint.")
 @click.option("--address", help="A Ray cluster to train on. [default: this machine]")
 @click.option("--show-job", is_flag=True, help="Print the job as a file, and do nothing.")
@@ -76,10 +79,10 @@ def train(
 
 def by_way(options: dict[str, Any]) -> dict[tuple[str, ...], Any]:
     """The options' values by the way to what they set in a job."""
-    return {
-        ("stop", name) if name in ("minutes", "steps", "until") else (name,): value
-        for name, value in options.items()
-    }
+    from hairpin.job_source import OPTIONS
+
+    ways = {option[2:].replace("-", "_"): way for way, option in OPTIONS.items()}
+    return {ways[name]: value for name, value in options.items()}
 
 
 def _begin(
