@@ -68,7 +68,13 @@ def _metric(
 
 METRICS: tuple[Metric, ...] = (
     # The run
-    _metric("run_info", "gauge", "Constant 1; its labels say what the run trains on.", "track"),
+    _metric(
+        "run_info",
+        "gauge",
+        "Constant 1; its labels say the track, and whether actions are discrete or continuous.",
+        "track",
+        "actions",
+    ),
     _metric("run_start_time_seconds", "gauge", "When this process began to train the run."),
     _metric(
         "run_ended",
@@ -162,6 +168,8 @@ METRICS: tuple[Metric, ...] = (
     ),
     _metric("worker_memory_bytes", "gauge", "Resident memory of a worker's process.", "worker"),
     _metric("driver_memory_bytes", "gauge", "Resident memory of the driver's process."),
+    _metric("worker_cpu_seconds_total", "counter", "CPU time of a worker's process.", "worker"),
+    _metric("driver_cpu_seconds_total", "counter", "CPU time of the driver's process."),
     # Checkpoints and the store
     _metric("checkpoints_total", "counter", "Checkpoints that the training has written."),
     _metric(
@@ -170,6 +178,11 @@ METRICS: tuple[Metric, ...] = (
         "When the newest checkpoint was written; time() minus this is its age.",
     ),
     _metric("checkpoint_best_time_seconds", "gauge", "When the best policy was last replaced."),
+    _metric(
+        "checkpoints_damaged_total",
+        "counter",
+        "Checkpoints that were found damaged when they were read, and passed over.",
+    ),
     _metric("checkpoint_interval_seconds", "gauge", "How often the job wants a checkpoint."),
     _metric("checkpoint_size_bytes", "gauge", "Size of the newest checkpoint."),
     _metric(
