@@ -167,5 +167,5 @@ def event_line(event: Event, progress: Progress) -> str:
             f"{1e6 * event.mean_s:,.0f} us a call, {1e3 * event.longest_s:,.1f} ms at most"
         )
     if isinstance(event, WorkerLost):
-        return f"{at}worker {event.worker} died and is started again; {event.left} drive on"
+        return f"{at}worker {event.worker} does not answer; {event.left} drive on until it is back"
     return ""

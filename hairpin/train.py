@@ -16,6 +16,7 @@ from hairpin.process_time import process_began
 from hairpin.progress import Progress
 from hairpin.records import as_record
 from hairpin.report import JsonReporter, PlainReporter, Reporter
+from hairpin.secrets import forget_secrets
 from hairpin.signals import StopRequest
 from learner.events import Driven, Event, Result
 from storage import Run
@@ -76,6 +77,7 @@ def _train(
 ) -> Result:
     from learner.session import train  # brings torch and Ray along
 
+    forget_secrets()
     reporter.say(f"run {run.name} in {run.url}")
 
     def on_event(event: Event) -> None:

@@ -199,7 +199,7 @@ class RewardSlow:
 
 @dataclass(frozen=True)
 class WorkerLost:
-    """A worker died. Ray starts it again; the others go on meanwhile.
+    """A worker died, and Ray starts it again, or it hangs; the others go on meanwhile.
 
     Attributes:
         steps: Environment steps so far.

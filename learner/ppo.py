@@ -27,6 +27,7 @@ from ray.rllib.utils.metrics import (
 
 from learner.config import SAMPLE_TIMEOUT_S, HairpinPPOConfig
 from learner.events import DrivenEpisodes
+from learner.patience import Patience
 from rollout_workers.env_runner import RolloutWorker
 from rollout_workers.episodes import share_of
 from rollout_workers.fragment import Fragment, WorkerFailure, joined, kept_rows
@@ -44,6 +45,8 @@ LOSSES = (
     "learning_rate",
     "minibatches",
 )
+LEAST_PATIENCE_S = 15.0
+REWARD_ENDS = 6  # a reward process that hangs is ended and started again so many times in a row
 VALUE_SCALE_RATE = 0.2  # returns grow tenfold within some dozen iterations; a batch's are noisy
 
 
@@ -61,7 +64,7 @@ class Iteration:
         reward_errors: Failures of the reward function (`sim.reward.RewardError`).
         prints: By worker, lines that the reward function printed, and how many were dropped.
         reward_use: What the calls of the reward function took, over all workers.
-        lost_workers: Indices of workers that died in it.
+        lost_workers: Indices of workers that died or stopped answering in it.
         driven: By worker, the episodes that ended, with their trace.
     """
 
@@ -102,6 +105,9 @@ class HairpinPPO(PPO):
         self.steps = 0
         self.iterations = 0
         self.episodes_driven = {}
+        least_s = LEAST_PATIENCE_S + REWARD_ENDS * config.env_config["world"]["reward_timeout_s"]
+        self._sampling_patience = Patience(config.sample_timeout_s, least_s)
+        self._evaluation_patience = Patience(SAMPLE_TIMEOUT_S, least_s)
         super().setup(config)
 
     @classmethod
@@ -160,7 +166,10 @@ class HairpinPPO(PPO):
             return {0: group.local_env_runner.get_state()}
         workers = group.healthy_env_runner_ids()
         states = group.foreach_env_runner(
-            _indexed_state, remote_worker_ids=workers, local_env_runner=False
+            _indexed_state,
+            remote_worker_ids=workers,
+            local_env_runner=False,
+            timeout_seconds=self._sampling_patience.seconds,
         )
         return dict(states)
 
@@ -217,12 +226,11 @@ class HairpinPPO(PPO):
             return list(_checked(group.local_env_runner.evaluate(starts, record=record)))
         shares = [starts[index :: len(workers)] for index in range(len(workers))]
         used = [worker for worker, share in zip(workers, shares, strict=True) if share]
-        results = group.foreach_env_runner(
+        results = self._answers(
             "evaluate",
-            kwargs=[{"starts": share, "record": record} for share in shares if share],
-            remote_worker_ids=used,
-            local_env_runner=False,
-            timeout_seconds=SAMPLE_TIMEOUT_S,
+            used,
+            [{"starts": share, "record": record} for share in shares if share],
+            self._evaluation_patience,
         )
         return [trial for result in results for trial in _checked(result)]
 
@@ -286,9 +294,10 @@ class HairpinPPO(PPO):
         asked = [worker for worker in workers if shares[worker] != 0]
         if not asked:
             return []
-        results = group.foreach_env_runner(
+        results = self._answers(
             "sample",
-            kwargs=[
+            asked,
+            [
                 {
                     "num_episodes": shares[worker],
                     "env_steps": self.steps,
@@ -296,11 +305,33 @@ class HairpinPPO(PPO):
                 }
                 for worker in asked
             ],
-            remote_worker_ids=asked,
-            local_env_runner=False,
-            timeout_seconds=self.config.sample_timeout_s,
+            self._sampling_patience,
         )
         return self._counted([_checked(result) for result in results])
+
+    def _answers(
+        self, method: str, workers: list[int], kwargs: list[dict[str, Any]], patience: Patience
+    ) -> list[Any]:
+        """Calls a method of some workers; those that let us wait too long are left out from now on.
+
+        RLlib asks those that are left out before each iteration whether they answer again, and
+        `restore_env_runners` takes them back.
+        """
+        group = self.env_runner_group
+        began = time.perf_counter()
+        answers: list[tuple[int, Any]] = group.foreach_env_runner(
+            [_indexed_call] * len(workers),
+            kwargs=[{"method": method, "kwargs": each} for each in kwargs],
+            remote_worker_ids=workers,
+            local_env_runner=False,
+            timeout_seconds=patience.seconds,
+        )
+        silent = set(workers) - {worker for worker, _ in answers}
+        if not silent:
+            patience.note(time.perf_counter() - began)
+        for worker in silent & set(group.healthy_env_runner_ids()):
+            group._worker_manager.set_actor_state(worker, healthy=False)
+        return [answer for _, answer in answers]
 
     def _counted(self, fragments: list[Fragment]) -> list[Fragment]:
         """Numbers the episodes of fragments that just came."""
@@ -380,6 +411,10 @@ def explained_variance(advantages: NDArray[np.float32], targets: NDArray[np.floa
     """How much of the targets' variance the values foresaw: 1 is all, 0 as good as a constant."""
     variance = float(targets.var())
     return 1.0 - float(advantages.var()) / variance if variance > 0.0 else 0.0
+
+
+def _indexed_call(worker: RolloutWorker, *, method: str, kwargs: dict[str, Any]) -> tuple[int, Any]:
+    return worker.worker_index, getattr(worker, method)(**kwargs)
 
 
 def _indexed_state(worker: RolloutWorker) -> tuple[int, dict[str, Any]]:

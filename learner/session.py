@@ -178,7 +178,7 @@ class Session:
                 now = time.monotonic()
                 down_since = down_since or now
                 if now - down_since > ALL_WORKERS_DOWN_S:
-                    raise RuntimeError("every worker died, and none came back") from error
+                    raise RuntimeError("no worker answers any more, and none came back") from error
                 time.sleep(DOWN_POLL_S)
         took = time.perf_counter() - began
         self._tell_lost()

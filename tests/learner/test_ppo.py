@@ -11,6 +11,7 @@ import pytest
 from ray.rllib.algorithms.ppo import PPO
 
 from learner.config import build_config
+from learner.patience import Patience
 from learner.ppo import explained_variance, normalised
 from sim.errors import UserError
 
@@ -112,6 +113,27 @@ def test_a_killed_worker_is_replaced_and_the_others_go_on(build, toy) -> None:
     assert algorithm.last.steps == 2 * 8 * 32
     versions = algorithm.env_runner_group.foreach_env_runner(_version, local_env_runner=False)
     assert versions[0] == versions[1] > 2
+
+
+def test_a_stopped_worker_is_left_out_and_taken_back(build, toy) -> None:
+    algorithm = build(toy.settings(workers=2))
+    algorithm.train()
+    algorithm._sampling_patience = Patience(1.0, 1.0)
+    pids = algorithm.env_runner_group.foreach_env_runner(_pid, local_env_runner=False)
+    os.kill(pids[0], signal.SIGSTOP)
+    try:
+        algorithm.train()
+        assert algorithm.last.lost_workers == [1]
+        assert list(algorithm.last.driven) == [2]
+        algorithm.train()  # the others do not wait a second time
+        assert algorithm.last.lost_workers == []
+        assert list(algorithm.last.driven) == [2]
+    finally:
+        os.kill(pids[0], signal.SIGCONT)
+    deadline = time.monotonic() + 120.0
+    while list(algorithm.last.driven) != [1, 2]:
+        assert time.monotonic() < deadline
+        algorithm.train()
 
 
 def test_a_users_mistake_in_a_worker_is_raised_as_such(build, toy) -> None:
