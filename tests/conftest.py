@@ -1,4 +1,4 @@
-"""What all tests share: no window, and no cluster but their own."""
+"""What all tests share: no window, no cluster but their own, and real servers."""
 
 from __future__ import annotations
 
@@ -6,3 +6,5 @@ import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.pop("RAY_ADDRESS", None)
+
+pytest_plugins = ["tests.servers"]
