@@ -10,6 +10,7 @@ from hairpin.stored_job import job_of
 from learner.state import read_weights
 from rollout_workers.network import NETWORKS
 from rollout_workers.policy import Policy
+from sim.episode import best_of
 from sim.recording import Recording
 from sim.trial import Trial, run_trials, start_points
 from sim.world import World
@@ -65,10 +66,7 @@ class Evaluation:
         recorded = [trial for trial in self.trials if trial.recording is not None]
         if not recorded:
             return None
-        laps = [trial for trial in recorded if trial.episode.lap_time_s is not None]
-        if laps:
-            return min(laps, key=lambda trial: trial.episode.lap_time_s or 0.0).recording
-        return max(recorded, key=lambda trial: trial.episode.progress).recording
+        return recorded[best_of([trial.episode for trial in recorded])].recording
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the recordings, as JSON-able values."""

@@ -57,6 +57,7 @@ def build_config(
                 "epsilon_steps": ppo.epsilon_steps,
             },
             "trace_every": settings.trace.every if settings.trace.enabled else 0,
+            "recorded_workers": settings.recorded_workers or 0,
         },
         disable_env_checking=True,
     )

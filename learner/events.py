@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sim.episode import Episode
+from sim.recording import Recording
 from sim.reward import RewardError
 
 
@@ -98,12 +99,15 @@ class DrivenEpisodes:
         episodes: The episodes.
         spans_s: Their begin and end, simulated seconds of the worker's world.
         trace: Their steps, as `sim.trace.as_csv` writes them; nothing if none is asked for.
+        recording: The drive of one of them, if it was recorded: in training the newest, of an
+            evaluation the best.
     """
 
     first: int
     episodes: list[Episode]
     spans_s: list[tuple[float, float]]
     trace: list[bytes]
+    recording: Recording | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Importing this module must not import torch: sampling processes do it when Ray u
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -398,6 +398,8 @@ def _by_worker(fragments: list[Fragment]) -> dict[int, DrivenEpisodes]:
         own.episodes.extend(f.episodes)
         own.spans_s.extend(f.spans_s)
         own.trace.append(f.trace)
+        if f.recording is not None:
+            driven[f.worker] = replace(own, recording=f.recording)
     return driven
 
 

@@ -31,6 +31,7 @@ from learner.schedule import EvaluationSchedule
 from learner.settings import TrainSettings
 from learner.startup import build_algorithm
 from rollout_workers.network import NETWORKS
+from sim.episode import best_of
 from sim.settings import WorldSettings
 
 if TYPE_CHECKING:
@@ -251,7 +252,10 @@ class Session:
     def _evaluate(self) -> Evaluated | None:
         count = self.settings.evaluate.starts
         began = time.monotonic()
-        trials = self.algorithm.evaluate_greedily([index / count for index in range(count)])
+        trials = self.algorithm.evaluate_greedily(
+            [index / count for index in range(count)],
+            record=self.settings.recorded_workers is not None,
+        )
         took_s = time.monotonic() - began
         self._schedule.done(took_s)
         if not trials:
@@ -277,7 +281,8 @@ class Session:
         self._emit(evaluated)
         worker = min(self.algorithm.episodes_driven, default=0)
         before = self.algorithm.episodes_driven.get(worker, 0)
-        driven = {worker: DrivenEpisodes(before, episodes, [], [])}
+        shown = trials[best_of(episodes)].recording
+        driven = {worker: DrivenEpisodes(before, episodes, [], [], shown)}
         at = (self.algorithm.iterations, self.algorithm.steps, self.seconds)
         self._emit(Driven(*at, "evaluation", driven))
         if evaluated.best:

@@ -184,6 +184,12 @@ class TrainSettings(Settings):
     ppo: PPOSettings = Field(default=PPOSettings(), description="The algorithm.")
     evaluate: EvaluateSettings = Field(default=EvaluateSettings(), description="Greedy evaluation.")
     trace: TraceSettings = Field(default=TraceSettings(), description="Traces of every step.")
+    recorded_workers: int | None = Field(
+        default=None,
+        ge=0,
+        description="Workers whose newest episodes are recorded for live video; null: nothing is, "
+        "no greedy evaluation either.",
+    )
     checkpoint_every_s: float = Field(
         default=60.0, gt=0.0, description="Seconds between two checkpoints."
     )

@@ -34,6 +34,7 @@ from sim.trace import as_csv  # noqa: E402
 
 POLICY_RANDOM = "policy_random"
 WORLD = "world"
+RECORDED_CAR = 0
 PHASES = ("physics", "camera", "reward")
 
 
@@ -78,6 +79,9 @@ class RolloutWorker(EnvRunner):
         self.env = self._make_world(int(self.config.num_envs_per_env_runner), self._world_seed)
         if self.config.env_config.get("trace_every") and hasattr(self.env, "start_trace"):
             self.env.start_trace()
+        recorded = int(self.config.env_config.get("recorded_workers", 0))
+        if max(1, self.worker_index or 0) <= recorded and hasattr(self.env, "start_recording"):
+            self.env.start_recording(RECORDED_CAR)
 
     def assert_healthy(self) -> None:
         """Nothing to assert: what goes wrong at construction is told by `sample`."""
@@ -125,6 +129,8 @@ class RolloutWorker(EnvRunner):
                     steps = int(self.config.rollout_fragment_length)
                     fragment = self._sample(collect_steps, steps=steps)
                 self._add_trace(fragment, first_episode)
+                if hasattr(self.env, "take_recording"):
+                    fragment.recording = self.env.take_recording()
                 return fragment
             except Exception as error:
                 self._failure = self._failure_of(error)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.recording import Recording
 from sim.reward import RewardUse
 
 
@@ -37,6 +38,7 @@ class Fragment:
         trace: Lines of `sim.trace` of the episodes that ended, if they are asked for.
         first_episode: Which of the worker's episodes the first one is, from 0 over the run.
         spans_s: Their begin and end, simulated seconds of the worker's world.
+        recording: The newest drive of one car that ended in it, if the worker is recorded.
     """
 
     obs: NDArray[np.uint8]
@@ -56,6 +58,7 @@ class Fragment:
     trace: bytes = b""
     first_episode: int = 0
     spans_s: list[tuple[float, float]] = field(default_factory=list)
+    recording: Recording | None = None
 
     def __len__(self) -> int:
         return len(self.log_probabilities)

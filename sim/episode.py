@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,3 +42,18 @@ class Episode:
         record = asdict(self)
         record["return"] = record.pop("return_")
         return record
+
+
+def best_of(episodes: Sequence[Episode]) -> int:
+    """Index of the fastest lap; without one, of the episode that came farthest.
+
+    Args:
+        episodes: At least one; of equals, the first is taken.
+    """
+
+    def rank(index: int) -> tuple[float, float]:
+        episode = episodes[index]
+        slow = float("inf") if episode.lap_time_s is None else episode.lap_time_s
+        return slow, -episode.progress
+
+    return min(range(len(episodes)), key=rank)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from sim.drive import Drive
 from sim.episode import Episode
 from sim.noise import CommandNoise
 from sim.recording import Recording
@@ -67,7 +67,7 @@ def _drive(
     world: World, act: Act, cars: int, record: bool, noise: CommandNoise | None
 ) -> list[Trial]:
     episodes: list[Episode | None] = [None] * cars
-    drives = [_Drive(world, car) for car in range(cars)] if record else []
+    drives = [Drive(world, car) for car in range(cars)] if record else []
     while any(episode is None for episode in episodes):
         actions = act(world.obs)
         commands = world.actions.decode(actions)
@@ -90,48 +90,3 @@ def _drive(
         Trial(episode, drive.recording(episode))
         for episode, drive in zip(finished, drives, strict=True)
     ]
-
-
-class _Drive:
-    """Collects the rows of one car's recording."""
-
-    def __init__(self, world: World, car: int) -> None:
-        self.car = car
-        self._world = world
-        self._rows: list[tuple[Any, ...]] = []
-
-    def note(self, command: NDArray[np.float64], reward: float) -> None:
-        world, car = self._world, self.car
-        reading = world.referee.readings[car]
-        self._rows.append(
-            (
-                world.physics.origin[car].copy(),
-                world.physics.quaternion[car].copy(),
-                command[0],
-                command[1],
-                reading["measured_speed"],
-                reading["progress"],
-                reward,
-                len(self._rows) + 1,
-            )
-        )
-
-    def recording(self, episode: Episode) -> Recording:
-        world = self._world
-        columns = [np.array(column, np.float64) for column in zip(*self._rows, strict=True)]
-        origin, quaternion, steering, speed, measured, progress, reward, count = columns
-        return Recording(
-            origin=origin,
-            quaternion=quaternion,
-            steering_deg=steering,
-            speed_mps=speed,
-            measured_speed_mps=measured,
-            progress=progress,
-            reward=reward,
-            time_s=count / world.settings.control_hz,
-            track=world.settings.track,
-            reverse=episode.reverse,
-            control_hz=world.settings.control_hz,
-            lap_time_s=episode.lap_time_s,
-            end_reason=episode.end_reason,
-        )

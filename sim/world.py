@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from sim.actions import make_actions
 from sim.camera import CAMERAS, Camera
 from sim.car import CAR
+from sim.drive import Drive
 from sim.episode import Episode
 from sim.geometry import Geometry
 from sim.ground import Ground
 from sim.physics import Physics
+from sim.recording import Recording
 from sim.reward import RewardError, RewardUse
 from sim.reward_process import RewardProcess
 from sim.rules import TERMINAL, Referee, Status
@@ -126,6 +128,8 @@ class World:
         self._steps = 0
         self._paused_s = 0.0
         self.trace: Trace | None = None
+        self._drive: Drive | None = None
+        self._recording: Recording | None = None
         self.seconds = {"physics": 0.0, "camera": 0.0, "reward": 0.0}
         self.restart(np.arange(num_cars))
         self._reward.wait()
@@ -170,6 +174,9 @@ class World:
         self._returns += rewards
         if self.trace is not None:
             self._note(self.trace, actions, active)
+        drive = self._drive
+        if drive is not None and (active is None or active[drive.car]):
+            drive.note(commands[drive.car], float(rewards[drive.car]))
         rewarded = time.perf_counter()
         self.seconds["physics"] += driven - began
         self.seconds["camera"] += rendered - judged
@@ -177,6 +184,9 @@ class World:
 
         status = readings["status"] if active is None else readings["status"] * active
         ended = np.flatnonzero(status)
+        episodes = [self._record(int(car)) for car in ended]
+        if drive is not None and status[drive.car]:
+            self._recording = drive.recording(episodes[int(np.searchsorted(ended, drive.car))])
         terminated = TERMINAL[status]
         truncated = (status != Status.IN_PROGRESS) & ~terminated
         return Step(
@@ -185,7 +195,7 @@ class World:
             terminated=terminated,
             truncated=truncated,
             final_obs={int(car): self.obs[car].copy() for car in np.flatnonzero(truncated)},
-            episodes=[self._record(int(car)) for car in ended],
+            episodes=episodes,
             ended=ended,
         )
 
@@ -254,6 +264,15 @@ class World:
             self._begin_trace(car)
         return self.trace
 
+    def start_recording(self, car: int) -> None:
+        """Begins to record the drives of one car; an episode under way counts from here."""
+        self._drive = Drive(self, car)
+
+    def take_recording(self) -> Recording | None:
+        """The newest finished drive of that car since the last call, if there is one."""
+        recording, self._recording = self._recording, None
+        return recording
+
     def take_reward_errors(self) -> list[RewardError]:
         """The reward function's failures since the last call, one record for each distinct one."""
         return self._reward.take_errors()
@@ -297,6 +316,8 @@ class World:
         self._starts[car] = s_m
         if self.trace is not None:
             self._begin_trace(car)
+        if self._drive is not None and self._drive.car == car:
+            self._drive.begin()
 
     def _begin_trace(self, car: int) -> None:
         assert self.trace is not None

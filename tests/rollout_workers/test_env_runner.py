@@ -78,11 +78,13 @@ def no_such_track(settings, *, num_cars, seed):
     raise UserError("no such track", fix="Choose another.")
 
 
-def make_worker(world=ScriptedWorld, seed: int = 0, **changes) -> RolloutWorker:
+def make_worker(
+    world=ScriptedWorld, seed: int = 0, recorded: int | None = None, **changes
+) -> RolloutWorker:
     ppo = PPOSettings(
         fragment_steps=STEPS, minibatch_size=16, gamma=GAMMA, gae_lambda=LAMBDA, **changes
     )
-    settings = TrainSettings(cars_per_worker=CARS, ppo=ppo, seed=seed)
+    settings = TrainSettings(cars_per_worker=CARS, ppo=ppo, seed=seed, recorded_workers=recorded)
     config = build_config(settings, world_factory=world)
     worker = RolloutWorker(config=config, worker_index=1)
     spec = config.get_default_rl_module_spec()
@@ -240,3 +242,23 @@ def test_a_fragment_carries_no_trace_that_is_not_asked_for() -> None:
     assert any(fragment.episodes for fragment in fragments)
     assert all(len(fragment.spans_s) == len(fragment.episodes) for fragment in fragments)
     worker.stop()
+
+
+@pytest.mark.parametrize("changes", [{}, {"episodes_per_iteration": 8}])
+def test_a_recorded_worker_sends_the_newest_drive_of_its_first_car(changes) -> None:
+    worker = make_worker(world=inline_world, recorded=1, **changes)
+    amount = {"num_episodes": 8} if changes else {}
+    seen = []
+    while len(seen) < 3:
+        fragment = worker.sample(**amount)
+        if fragment.recording is not None:
+            seen.append(fragment.recording)
+            assert len(fragment.recording) in [e.steps for e in fragment.episodes]
+            assert fragment.recording.end_reason in [e.end_reason for e in fragment.episodes]
+    assert all(recording.time_s[0] == pytest.approx(1 / 15) for recording in seen)
+
+
+@pytest.mark.parametrize("recorded", [None, 0])
+def test_no_worker_is_recorded_unless_it_is_asked_for(recorded: int | None) -> None:
+    worker = make_worker(world=inline_world, recorded=recorded)
+    assert all(worker.sample().recording is None for _ in range(3))
