@@ -39,5 +39,9 @@ class DamagedError(StorageError):
     """Something is there, but it is not what was written: a size or a sum differs."""
 
 
+class UnreachableError(StorageError):
+    """The store does not answer, or says that it cannot just now; later it may."""
+
+
 def _rebuild(kind: type[StorageError], what: str, where: str, fix: str) -> StorageError:
     return kind(what, where=where, fix=fix)

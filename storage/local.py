@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from storage.errors import NotFoundError, StorageError
-from storage.store import check_key
+from storage.store import Direct, Entry, check_key
 
 _TEMPORARY = ".writing-"
 
 
-class LocalStore:
+class LocalStore(Direct):
     """Keeps each key as a file beneath `root`; implements `storage.store.Store`.
 
     A write goes to a temporary file beside its target, is forced to disk and then renamed over
@@ -62,6 +62,20 @@ class LocalStore:
 
     def exists(self, key: str) -> bool:
         return self._path(key).is_file()
+
+    def stat(self, key: str) -> Entry:
+        target = self._path(key)
+        if not target.is_file():
+            raise NotFoundError("there is nothing here", where=str(target))
+        with self._errors(target):
+            return _entry(target)
+
+    def entries(self, prefix: str = "") -> dict[str, Entry]:
+        found = {}
+        for key in self.keys(prefix):
+            with contextlib.suppress(FileNotFoundError):  # removed since it was listed
+                found[key] = _entry(self._path(key))
+        return found
 
     def keys(self, prefix: str = "") -> list[str]:
         folder = self._path(prefix) if prefix else self.root
@@ -141,6 +155,11 @@ class LocalStore:
 
 
 _ELSEWHERE = "choose another folder with --storage."
+
+
+def _entry(path: Path) -> Entry:
+    status = path.stat()
+    return Entry(status.st_size, status.st_mtime)
 
 
 def _file_in_the_way(path: Path) -> Path:

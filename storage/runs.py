@@ -189,8 +189,7 @@ class Run:
 
     def size_of(self, name: str) -> int:
         """Bytes of the run's file `name`; raises `NotFoundError` if there is none."""
-        path = self.local_path(name)
-        return len(self.get_file(name)) if path is None else path.stat().st_size
+        return self.store.stat(f"{self.name}/{name}").size_bytes
 
     def locate(self, name: str) -> str:
         """Where a person finds the run's file `name`."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +14,45 @@ from storage.errors import StorageError
 # own temporary files. The rest is what every file system and object store takes as it is.
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _MAX_PART_BYTES = 200
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a store tells of a key without reading it: its size in bytes, and Unix time."""
+
+    size_bytes: int
+    modified_s: float
+
+
+@dataclass(frozen=True)
+class UploadStats:
+    """How far a store is behind with what was written to it; counts since it was opened.
+
+    Attributes:
+        pending: Files that wait to be uploaded.
+        uploaded: Files that were uploaded.
+        uploaded_bytes: Their bytes.
+        failures: Attempts that failed.
+        retries: Attempts that were repeats.
+        spool_bytes: Bytes that wait on this machine.
+        spool_limit_bytes: How many may wait before the oldest checkpoints are dropped.
+        dropped_checkpoints: Checkpoints dropped because of that.
+        up: Whether the store took what was last sent to it.
+        published_at: When the newest checkpoint that is whole there was published, Unix seconds.
+    """
+
+    pending: int = 0
+    uploaded: int = 0
+    uploaded_bytes: int = 0
+    failures: int = 0
+    retries: int = 0
+    spool_bytes: int = 0
+    spool_limit_bytes: int = 0
+    dropped_checkpoints: int = 0
+    up: bool = True
+    published_at: float | None = None
 
 
 class Store(Protocol):
@@ -39,6 +80,12 @@ class Store(Protocol):
     def exists(self, key: str) -> bool:
         """Whether there is something under exactly this key."""
 
+    def stat(self, key: str) -> Entry:
+        """Size and time of `key`; raises `NotFoundError` if there is nothing under it."""
+
+    def entries(self, prefix: str = "") -> dict[str, Entry]:
+        """Every key beneath the folder `prefix`, sorted, with its size and time."""
+
     def keys(self, prefix: str = "") -> list[str]:
         """Every key beneath the folder `prefix`, sorted; all keys if it is empty."""
 
@@ -59,6 +106,33 @@ class Store(Protocol):
 
     def local_path(self, key: str) -> Path | None:
         """The file that holds `key`, or None where keys are not files of this machine."""
+
+    def begin(self, prefix: str) -> None:
+        """Is told that this process is now the one that writes beneath the folder `prefix`."""
+
+    def end(self, progress: Progress = lambda files, size: None) -> None:
+        """Is told that it has written all; sends what still waits, for a bounded time.
+
+        Args:
+            progress: Told now and then how many files and bytes are still to be sent.
+        """
+
+    def stats(self) -> UploadStats:
+        """How far the store is behind with what was written."""
+
+
+class Direct:
+    """What a store does that is never behind: nothing."""
+
+    def begin(self, prefix: str) -> None:
+        """Everything is stored at once."""
+
+    def end(self, progress: Progress = lambda files, size: None) -> None:
+        """Everything is stored already."""
+
+    def stats(self) -> UploadStats:
+        """Nothing waits."""
+        return UploadStats()
 
 
 def check_key(key: str) -> str:
