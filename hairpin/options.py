@@ -19,8 +19,8 @@ def storage_option(command: Command) -> Command:
     """Adds ``--storage``: where the runs are."""
     return click.option(
         "--storage",
-        metavar="FOLDER",
-        help="Where runs are kept.  [default: $HAIRPIN_STORAGE or ./runs]",
+        metavar="STORE",
+        help="Where runs are kept: a folder, or s3://bucket/prefix.  [default: $HAIRPIN_STORAGE or ./runs]",
     )(command)
 
 
