@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs every check: lint, format, types, tests.
-# Needs Python 3.10 or 3.11 and git. Arguments go to pytest:  deploy/test.sh -k camera
+# Needs Python 3.10 or 3.11, git, and Go 1.26 or newer: the tests run real servers, which are built
+# once (see deploy/services). Arguments go to pytest:  deploy/test.sh -k camera
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -52,6 +53,7 @@ check() {
 }
 
 python=$(supported_python)
+"$python" deploy/services build || exit 2
 install
 check ruff check .
 check ruff format --check .

@@ -145,7 +145,7 @@ def find_go(source: Source) -> str:
     """
     needed = f"{MIN_GO[0]}.{MIN_GO[1]}"
     purpose = f"{source.title} {source.release} is built from source, once, by Go {needed} or newer"
-    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    go = shutil.which("go")
     if go is None:
         raise ServerError(f"{purpose}; there is no 'go' on the PATH. Install it: https://go.dev/dl")
     asked = subprocess.run([go, "version"], capture_output=True, text=True, check=False)

@@ -46,6 +46,10 @@ class Mediamtx(Server):
         return f"{HOST}:{self.ports['mediamtx-metrics']}"
 
     @property
+    def address(self) -> str:
+        return self.url
+
+    @property
     def health_url(self) -> str:
         return f"http://{self.metrics_address}/metrics"
 

@@ -27,6 +27,7 @@ class Minio(Server):
 
     def __init__(self, folder: Path, port: int, access_key: str, secret_key: str) -> None:
         super().__init__(folder, {"minio": port})
+        self.data = folder / "data"
         self.access_key = access_key
         self.secret_key = secret_key
 
@@ -36,11 +37,15 @@ class Minio(Server):
         return f"http://{HOST}:{self.ports['minio']}"
 
     @property
+    def address(self) -> str:
+        return self.endpoint
+
+    @property
     def health_url(self) -> str:
         return f"{self.endpoint}/minio/health/cluster"
 
     def write_config(self) -> None:
-        (self.folder / "minio").mkdir(exist_ok=True)
+        self.data.mkdir(exist_ok=True)
         lines = (
             f"MINIO_ROOT_USER={self.access_key}",
             f"MINIO_ROOT_PASSWORD={self.secret_key}",
@@ -52,7 +57,9 @@ class Minio(Server):
 
     def arguments(self) -> list[str]:
         address = f"{HOST}:{self.ports['minio']}"
-        return ["server", "--anonymous", "--address", address, str(self.folder / "minio")]
+        # Without a folder of its own it would serve TLS with certificates of the user's.
+        certificates = ["--certs-dir", str(self.folder / "certs")]
+        return ["server", "--anonymous", "--address", address, *certificates, str(self.data)]
 
     def environment(self) -> dict[str, str]:
         return {"MINIO_CONFIG_ENV_FILE": str(self.folder / "minio.env")}

@@ -69,6 +69,10 @@ class Prometheus(Server):
         return f"http://{HOST}:{self.ports['prometheus']}"
 
     @property
+    def address(self) -> str:
+        return self.url
+
+    @property
     def health_url(self) -> str:
         return f"{self.url}/-/ready"
 
@@ -96,7 +100,7 @@ class Prometheus(Server):
     def arguments(self) -> list[str]:
         return [
             f"--config.file={self.folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={self.folder / 'prometheus'}",
+            f"--storage.tsdb.path={self.folder / 'data'}",
             "--storage.tsdb.retention.time=30d",
             "--storage.tsdb.retention.size=2GB",
             f"--web.listen-address={HOST}:{self.ports['prometheus']}",

@@ -52,6 +52,11 @@ class Server:
         return f"{type(self).__name__}({ports})"
 
     @property
+    def address(self) -> str:
+        """The address that people use."""
+        raise NotImplementedError
+
+    @property
     def health_url(self) -> str:
         """Answers 200 when the server can be used."""
         raise NotImplementedError
@@ -105,8 +110,7 @@ class Server:
             ServerError: A port is taken, or there is no program and none can be built.
         """
         path = binaries.program(self.program)
-        for name, number in self.ports.items():
-            check_port(self.title, name, number)
+        self.check_ports()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.write_config()
         with self.log.open("ab") as log:
@@ -121,6 +125,15 @@ class Server:
             )
         kept = {"pid": self._child.pid, "began": _began(self._child.pid)}
         self._pid_file.write_text(json.dumps(kept), encoding="utf-8")
+
+    def check_ports(self) -> None:
+        """Makes sure that the server can listen on its ports.
+
+        Raises:
+            ServerError: Something else does.
+        """
+        for name, number in self.ports.items():
+            check_port(self.title, name, number)
 
     def wait(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Returns when the server can be used.
