@@ -7,7 +7,7 @@ from typing import Literal
 
 from sim.episode import Episode
 from sim.recording import Recording
-from sim.reward import RewardError
+from sim.reward import RewardError, RewardUse
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Started:
         threads: Learner threads; 0 when the learners are RLlib's remote ones.
         precision: float32 or bfloat16.
         resumed_from: The checkpoint's name, if there was one.
+        best_completion, best_lap_s: Of the best greedy evaluation before a resume, 0 to 1 and
+            seconds; None without one.
     """
 
     seconds: float
@@ -29,6 +31,8 @@ class Started:
     threads: int
     precision: str
     resumed_from: str | None = None
+    best_completion: float | None = None
+    best_lap_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,50 @@ class Driven:
 
 
 @dataclass(frozen=True)
+class Rollout:
+    """What a worker handed in for an iteration.
+
+    Attributes:
+        steps: Environment steps that it drove.
+        at: When it came, Unix time in seconds.
+        memory_bytes: Resident memory of the worker's process.
+        cpu_s: CPU time that it has used since it started.
+    """
+
+    steps: int
+    at: float
+    memory_bytes: int
+    cpu_s: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an iteration cost, and whom: for monitoring, not for the history.
+
+    Attributes:
+        iteration: Its number, from 1.
+        steps: Environment steps so far.
+        seconds: Since the run was begun.
+        iteration_steps: Environment steps of this iteration.
+        phase_s: Wall-clock seconds by phase, as in `IterationDone.shares`.
+        rollouts: By worker, what it handed in; a worker that is down is not there.
+        healthy: Workers that sample.
+        reward_use: What the calls of the reward function took.
+        reward_errors: Steps in which it failed.
+    """
+
+    iteration: int
+    steps: int
+    seconds: float
+    iteration_steps: int
+    phase_s: dict[str, float]
+    rollouts: dict[int, Rollout] = field(repr=False)
+    healthy: int
+    reward_use: RewardUse
+    reward_errors: int
+
+
+@dataclass(frozen=True)
 class CheckpointSaved:
     """A checkpoint was published.
 
@@ -140,12 +188,16 @@ class CheckpointSaved:
         steps: Environment steps so far.
         seconds: Since the run was begun.
         best: Whether it is now the best.
+        took_s: How long the training waited for it, seconds.
+        size_bytes: Of its files.
     """
 
     name: str
     steps: int
     seconds: float
     best: bool
+    took_s: float
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -219,6 +271,23 @@ class WorkerLost:
 
 
 @dataclass(frozen=True)
+class WorkerRestored:
+    """A worker that was lost is back in service.
+
+    Attributes:
+        steps: Environment steps so far.
+        seconds: Since the run was begun.
+        worker: Its index, from 1.
+        healthy: Workers that sample now.
+    """
+
+    steps: int
+    seconds: float
+    worker: int
+    healthy: int
+
+
+@dataclass(frozen=True)
 class FirstLap:
     """A car completed the lap for the first time, while exploring.
 
@@ -231,18 +300,39 @@ class FirstLap:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Ended:
+    """The training has ended, for good or ill; the workers are still there.
+
+    Attributes:
+        steps: Environment steps so far.
+        seconds: Since the run was begun.
+        reason: As in `Result`; or nan (the loss was not finite) or error.
+    """
+
+    steps: int
+    seconds: float
+    reason: str
+
+
 Event = (
     Started
     | IterationDone
     | Evaluated
     | Driven
+    | Measured
     | CheckpointSaved
     | RewardFailed
     | RewardPrinted
     | RewardSlow
     | WorkerLost
+    | WorkerRestored
     | FirstLap
+    | Ended
 )
+
+NOT_FOR_HISTORY = (Driven, Measured)
+"""Events that come with every iteration and are too long to be kept with a run."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from ray.rllib.utils.metrics import (
 )
 
 from learner.config import SAMPLE_TIMEOUT_S, HairpinPPOConfig
-from learner.events import DrivenEpisodes
+from learner.events import DrivenEpisodes, Rollout
 from learner.patience import Patience
 from rollout_workers.env_runner import RolloutWorker
 from rollout_workers.episodes import share_of
@@ -66,6 +66,7 @@ class Iteration:
         reward_use: What the calls of the reward function took, over all workers.
         lost_workers: Indices of workers that died or stopped answering in it.
         driven: By worker, the episodes that ended, with their trace.
+        rollouts: By worker, how much it drove.
     """
 
     steps: int = 0
@@ -78,6 +79,7 @@ class Iteration:
     reward_use: RewardUse = field(default_factory=RewardUse)
     lost_workers: list[int] = field(default_factory=list)
     driven: dict[int, DrivenEpisodes] = field(default_factory=dict)
+    rollouts: dict[int, Rollout] = field(default_factory=dict)
 
 
 class NoSamples(Exception):
@@ -92,12 +94,14 @@ class HairpinPPO(PPO):
         steps: Environment steps driven to learn from, since the run began.
         iterations: Iterations since the run began.
         episodes_driven: By worker, how many of its episodes have ended since then.
+        restored_workers: Indices of workers that came back into service, until they are told of.
     """
 
     last: Iteration
     steps: int
     iterations: int
     episodes_driven: dict[int, int]
+    restored_workers: list[int]
 
     def setup(self, config: Any) -> None:
         """Builds workers and learners."""
@@ -108,6 +112,7 @@ class HairpinPPO(PPO):
         least_s = LEAST_PATIENCE_S + REWARD_ENDS * config.env_config["world"]["reward_timeout_s"]
         self._sampling_patience = Patience(config.sample_timeout_s, least_s)
         self._evaluation_patience = Patience(SAMPLE_TIMEOUT_S, least_s)
+        self.restored_workers = []
         super().setup(config)
 
     @classmethod
@@ -157,6 +162,7 @@ class HairpinPPO(PPO):
         restored: list[int] = env_runner_group.probe_unhealthy_env_runners()
         if restored:
             self.send_weights(restored)
+            self.restored_workers += restored
         return restored
 
     def worker_states(self) -> dict[int, Any]:
@@ -249,6 +255,7 @@ class HairpinPPO(PPO):
         iteration.episodes = [episode for f in fragments for episode in f.episodes]
         iteration.reward_errors = [error for f in fragments for error in f.reward_errors]
         iteration.driven = _by_worker(fragments)
+        iteration.rollouts = _rollouts(fragments)
         for fragment in fragments:
             iteration.reward_use.add(fragment.reward_use)
             if fragment.prints or fragment.prints_dropped:
@@ -401,6 +408,15 @@ def _by_worker(fragments: list[Fragment]) -> dict[int, DrivenEpisodes]:
         if f.recording is not None:
             driven[f.worker] = replace(own, recording=f.recording)
     return driven
+
+
+def _rollouts(fragments: list[Fragment]) -> dict[int, Rollout]:
+    """How much each worker drove for fragments that have just come."""
+    found: dict[int, Rollout] = {}
+    for f in fragments:
+        before = found[f.worker].steps if f.worker in found else 0
+        found[f.worker] = Rollout(before + f.steps, time.time(), f.memory_bytes, f.cpu_s)
+    return found
 
 
 def normalised(advantages: NDArray[np.float32]) -> NDArray[np.float32]:

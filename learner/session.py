@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,19 @@ from learner.events import (
     CheckpointSaved,
     Driven,
     DrivenEpisodes,
+    Ended,
     Evaluated,
     Event,
     FirstLap,
     IterationDone,
+    Measured,
     Result,
     RewardFailed,
     RewardPrinted,
     RewardSlow,
     Started,
     WorkerLost,
+    WorkerRestored,
 )
 from learner.progress import Progress
 from learner.schedule import EvaluationSchedule
@@ -91,7 +95,8 @@ def train(
 
                 adopt(algorithm, clone)
             session = Session(settings, run, algorithm, on_event, should_stop, began)
-            return session.run_to_end(resume=resume, parts=parts)
+            with session.telling_its_end():
+                return session.run_to_end(resume=resume, parts=parts)
         finally:
             algorithm.stop()
     finally:
@@ -165,6 +170,17 @@ class Session:
                 self._save(best=False)
         return self._finish(reason, error)
 
+    @contextlib.contextmanager
+    def telling_its_end(self) -> Iterator[None]:
+        """Tells that the training has ended if something is raised meanwhile."""
+        try:
+            yield
+        except BaseException as error:
+            # Whoever is told may fail in the same way, and what was first is what counts.
+            with contextlib.suppress(Exception):
+                self._emit(Ended(self.algorithm.steps, self.seconds, _reason(error)))
+            raise
+
     def _iterate(self) -> IterationDone:
         from learner.ppo import NoSamples
 
@@ -191,8 +207,23 @@ class Session:
         self._emit(
             Driven(done.iteration, done.steps, done.seconds, "training", last.driven, done.losses)
         )
+        self._emit(self._measured(done, took))
         self._tell_of_reward()
         return done
+
+    def _measured(self, done: IterationDone, took_s: float) -> Measured:
+        last = self.algorithm.last
+        return Measured(
+            iteration=done.iteration,
+            steps=done.steps,
+            seconds=done.seconds,
+            iteration_steps=last.steps,
+            phase_s={phase: share * took_s for phase, share in done.shares.items()},
+            rollouts=last.rollouts,
+            healthy=self.algorithm.env_runner_group.num_healthy_env_runners(),
+            reward_use=last.reward_use,
+            reward_errors=sum(error.count for error in last.reward_errors),
+        )
 
     def _tell_of_reward(self) -> None:
         """Passes on what the reward function printed, and says once if it is slow."""
@@ -226,6 +257,9 @@ class Session:
         for worker in lost:
             self._emit(WorkerLost(self.algorithm.steps, self.seconds, worker, left))
         self.algorithm.last.lost_workers = []
+        for worker in self.algorithm.restored_workers:
+            self._emit(WorkerRestored(self.algorithm.steps, self.seconds, worker, left))
+        self.algorithm.restored_workers = []
 
     def _reward_error(self) -> str | None:
         """Tells of new kinds of reward failures; why to stop if there are too many of them."""
@@ -305,6 +339,7 @@ class Session:
             self._evaluate()
         if progress.saved_steps != self.algorithm.steps:
             self._save(best=False)
+        self._emit(Ended(self.algorithm.steps, self.seconds, reason))
         return Result(
             run=self.run.name,
             folder=self.run.url,
@@ -323,6 +358,7 @@ class Session:
     def _save(self, *, best: bool) -> None:
         from learner.state import capture
 
+        began = time.monotonic()
         steps = self.algorithm.steps
         files = capture(self.algorithm, **self.progress.to_dict(self.seconds))
         info = self.run.write_checkpoint(steps, files, self._about())
@@ -330,7 +366,8 @@ class Session:
             self.run.set_alias("best", info.name)
         self._saved_at = time.monotonic()
         self.progress.saved_steps = steps
-        self._emit(CheckpointSaved(info.name, steps, self.seconds, best))
+        took_s, size = self._saved_at - began, sum(len(data) for data in files.values())
+        self._emit(CheckpointSaved(info.name, steps, self.seconds, best, took_s, size))
 
     def _about(self) -> dict[str, Any]:
         """What a person or a program wants to know of a checkpoint without opening it."""
@@ -354,6 +391,7 @@ class Session:
 
     def _started(self, parts: dict[str, float], checkpoint: str | None) -> Started:
         threads, precision = self.algorithm.learner_facts()
+        progress = self.progress
         return Started(
             seconds=time.time() - self._began,
             parts=parts,
@@ -361,7 +399,16 @@ class Session:
             threads=threads,
             precision=precision,
             resumed_from=checkpoint,
+            best_completion=progress.best_completion,
+            best_lap_s=progress.best_lap_s,
         )
 
     def _emit(self, event: Event) -> None:
         self._on_event(event)
+
+
+def _reason(error: BaseException) -> str:
+    """Why a training ended that raised `error`, as `Ended` says it."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped"
+    return "nan" if isinstance(error, FloatingPointError) else "error"

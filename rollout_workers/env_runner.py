@@ -13,7 +13,12 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from rollout_workers.process import is_ray_worker, skip_torch_in_worker, use_one_blas_thread
+from rollout_workers.process import (
+    is_ray_worker,
+    skip_torch_in_worker,
+    use_one_blas_thread,
+    used_resources,
+)
 
 skip_torch_in_worker()  # before the first import of ray.rllib
 
@@ -225,6 +230,7 @@ class RolloutWorker(EnvRunner):
             **amount,
         )
         prints, prints_dropped = world.take_reward_prints()
+        memory_bytes, cpu_s = used_resources()
         seconds = {phase: world.seconds[phase] - phases_before[phase] for phase in PHASES}
         seconds["inference"] = batch.inference_s
         seconds["other"] = time.perf_counter() - began - sum(seconds.values())
@@ -243,6 +249,8 @@ class RolloutWorker(EnvRunner):
             prints_dropped=prints_dropped,
             reward_use=world.take_reward_use(),
             seconds=seconds,
+            memory_bytes=memory_bytes,
+            cpu_s=cpu_s,
         )
 
     def _draw(self, outputs: NDArray[np.float32]) -> tuple[Any, Any]:

@@ -39,6 +39,8 @@ class Fragment:
         first_episode: Which of the worker's episodes the first one is, from 0 over the run.
         spans_s: Their begin and end, simulated seconds of the worker's world.
         recording: The newest drive of one car that ended in it, if the worker is recorded.
+        memory_bytes: Resident memory of the worker's process.
+        cpu_s: CPU time that it has used since it started.
     """
 
     obs: NDArray[np.uint8]
@@ -59,6 +61,8 @@ class Fragment:
     first_episode: int = 0
     spans_s: list[tuple[float, float]] = field(default_factory=list)
     recording: Recording | None = None
+    memory_bytes: int = 0
+    cpu_s: float = 0.0
 
     def __len__(self) -> int:
         return len(self.log_probabilities)
