@@ -87,6 +87,12 @@ METRICS: tuple[Metric, ...] = (
     _metric("run_last_iteration_time_seconds", "gauge", "When the last iteration ended."),
     # Driving
     _metric("env_steps_total", "counter", "Environment steps driven to learn from, all workers."),
+    _metric(
+        "run_env_steps",
+        "gauge",
+        "Environment steps of the run so far, with those before it was resumed; env_steps_total "
+        "counts those of this process.",
+    ),
     _metric("iterations_total", "counter", "Iterations: one round of sampling and learning each."),
     _metric("env_steps_per_second", "gauge", "Environment steps a second of the last iteration."),
     _metric(

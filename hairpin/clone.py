@@ -34,7 +34,7 @@ class Clone:
 
 
 # What is of one run only, or of the machine it ran on.
-OWN = {"run", "storage", "address", "clone", "stop", "workers"}
+OWN = {"run", "storage", "address", "clone", "stop", "workers", "metrics_port"}
 
 
 def inherited(clone: str, storage: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hairpin.address import check_address
 from hairpin.clone import find_clone
 from hairpin.job import Job
+from hairpin.monitoring.place import check_metrics
 from hairpin.places import storage_url
 from sim.reward import reward_path
 from sim.reward_process import check_reward
@@ -86,10 +87,11 @@ def prepare(job: Job, sources: Mapping[str, str] | None = None) -> Prepared:
 
 
 def check_world(job: Job) -> None:
-    """Raises `UserError` unless the job's reward function, track and Ray address are usable."""
+    """Raises `UserError` unless reward function, track, Ray address and metrics port are usable."""
     track = Track.load(job.track)
     check_reward(job.reward, track, timeout_s=job.reward_timeout_s, memory_mb=job.reward_memory_mb)
     check_address(job.address)
+    check_metrics(job)
 
 
 def create_run(prepared: Prepared) -> Run:

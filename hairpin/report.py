@@ -23,6 +23,7 @@ from learner.events import (
     RewardSlow,
     Started,
     WorkerLost,
+    WorkerRestored,
 )
 
 LINE_EVERY_S = 10.0  # a log of hours stays readable
@@ -168,4 +169,6 @@ def event_line(event: Event, progress: Progress) -> str:
         )
     if isinstance(event, WorkerLost):
         return f"{at}worker {event.worker} does not answer; {event.left} drive on until it is back"
+    if isinstance(event, WorkerRestored):
+        return f"{at}worker {event.worker} is back; {event.healthy} drive"
     return ""

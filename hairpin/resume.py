@@ -17,7 +17,7 @@ from storage import Run, open_store
 
 Options = Mapping[tuple[str, ...], Any]
 ENDED = {"goal": "its goal is reached", "minutes": "its time is up", "steps": "its steps are done"}
-CHANGEABLE = {("workers",), ("address",), ("storage",)}
+CHANGEABLE = {("workers",), ("address",), ("storage",), ("metrics_port",)}
 
 
 def job_to_resume(name: str, source: str | None, options: Options) -> tuple[Job, Run]:
@@ -74,7 +74,7 @@ def _changed(job: Job, given: Options) -> Job:
     stop = {way[1]: value for way, value in given.items() if way[0] == "stop"}
     if stop:
         data["stop"] = stop
-    for way in (("workers",), ("address",)):
+    for way in (("workers",), ("address",), ("metrics_port",)):
         if way in given:
             data[way[0]] = given[way]
     return validate_job(data, lambda way: OPTIONS.get(tuple(str(p) for p in way), "the job"))

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from hairpin.deepracer.recorder import Recorder
 from hairpin.job import Job
+from hairpin.monitoring.monitor import Monitor
 from hairpin.process_time import process_began
 from hairpin.progress import Progress
 from hairpin.records import as_record
 from hairpin.report import JsonReporter, PlainReporter, Reporter
 from hairpin.secrets import forget_secrets
 from hairpin.signals import StopRequest
-from learner.events import Driven, Event, Result
+from learner.events import NOT_FOR_HISTORY, Event, Result
 from storage import Run
 
 USER_ERROR = 2
@@ -78,12 +79,16 @@ def _train(
     from learner.session import train  # brings torch and Ray along
 
     forget_secrets()
+    monitor = Monitor(job, run)
     reporter.say(f"run {run.name} in {run.url}")
+    if monitor.url is not None:
+        reporter.say(f"metrics at {monitor.url}")
 
     def on_event(event: Event) -> None:
         should_stop.install()
         recorder.note(event)
-        if isinstance(event, Driven):
+        monitor.note(event)
+        if isinstance(event, NOT_FOR_HISTORY):
             return
         run.append_history(as_record(event))
         reporter.progress.note(event)

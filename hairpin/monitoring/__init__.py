@@ -1,0 +1,1 @@
+"""Metrics of a training: gathered from its events, served to Prometheus."""
