@@ -13,13 +13,14 @@ from hairpin.live import LiveReporter, draw, sparkline
 from hairpin.progress import Progress
 from hairpin.records import as_record, snake_case
 from hairpin.report import STOPPING, JsonReporter, PlainReporter, progress_line
-from learner.events import Event, RewardFailed, WorkerLost
+from learner.events import Event, RewardFailed, WorkerLost, WorkerRestored
 from learner.settings import StopSettings
 from sim.reward import RewardError
 
 BROKEN = RewardFailed(
     100, 21.0, RewardError("KeyError", "KeyError: 'x' (line 3)", "  line 3, in f", '{"x": 1}', 2)
 )
+LOST, BACK = WorkerLost(100, 22.0, 1, 1), WorkerRestored(200, 23.0, 1, 2)
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_time_left_is_the_nearer_of_minutes_and_steps(
 def test_plain_lines_say_what_matters(
     progress: Progress, training: list[Event], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(PlainReporter(progress), [*training, BROKEN, WorkerLost(100, 22.0, 1, 1)])
+    tell(PlainReporter(progress), [*training, BROKEN, LOST, BACK])
     out = capsys.readouterr().out
     assert out.count("steps/s") == 0
     assert "4,096 steps" in out
@@ -79,7 +80,8 @@ def test_plain_lines_say_what_matters(
     assert "KeyError: 'x' (line 3)" in out
     assert "  line 3, in f" in out
     assert 'params: {"x": 1}' in out
-    assert "worker 1 died and is started again; 1 drive on" in out
+    assert "worker 1 does not answer; 1 drive on until it is back" in out
+    assert "worker 1 is back; 2 drive" in out
     assert "\x1b" not in out, "no colours in a log"
 
 

@@ -159,8 +159,8 @@ def test_ten_workers_are_read_and_those_after_them_kept_apart(run: Run, tmp_path
 def test_checkpoints_are_listed(run: Run) -> None:
     with Recorder(job_of(), run, say=print) as recorder:
         recorder.note(Evaluated(3, 300, 9.0, 1.0, 0.25, 0, 20, [], True, 4.0))
-        recorder.note(CheckpointSaved("step-300", 300, 9.0, True))
-        recorder.note(CheckpointSaved("step-400", 400, 9.0, False))
+        recorder.note(CheckpointSaved("step-300", 300, 9.0, True, 0.1, 1000))
+        recorder.note(CheckpointSaved("step-400", 400, 9.0, False, 0.1, 1000))
     listed = run.read_json("model/deepracer_checkpoints.json")
     assert listed["best_checkpoint"]["name"] == "step-300"
     assert listed["last_checkpoint"]["name"] == "step-400"
