@@ -14,17 +14,6 @@ Reading = tuple[str, float, tuple[str, ...]]
 """A metric's name without the prefix, its value, and its labels' values."""
 Source = Callable[[], Iterable[Reading]]
 
-UPLOADS = (
-    "uploads_total",
-    "uploads_pending",
-    "upload_failures_total",
-    "upload_retries_total",
-    "upload_bytes_total",
-    "spool_bytes",
-    "spool_limit_bytes",
-    "spool_dropped_total",
-)
-
 
 def driver() -> Iterable[Reading]:
     """Memory and CPU time of this process."""
@@ -40,5 +29,20 @@ def disk(folder: Path) -> Source:
 
 
 def uploads(run: Run) -> Source:
-    """What waits for the run's store, and how it takes it: a folder takes everything at once."""
-    return lambda: [("store_up", 1, ()), *((name, 0, ()) for name in UPLOADS)]
+    """What waits for the run's store, and how it takes it."""
+
+    def read() -> Iterable[Reading]:
+        stats = run.store.stats()
+        yield "store_up", stats.up, ()
+        yield "uploads_total", stats.uploaded, ()
+        yield "uploads_pending", stats.pending, ()
+        yield "upload_failures_total", stats.failures, ()
+        yield "upload_retries_total", stats.retries, ()
+        yield "upload_bytes_total", stats.uploaded_bytes, ()
+        yield "spool_bytes", stats.spool_bytes, ()
+        yield "spool_limit_bytes", stats.spool_limit_bytes, ()
+        yield "spool_dropped_total", stats.dropped_checkpoints, ()
+        if stats.published_at is not None:
+            yield "checkpoint_published_time_seconds", stats.published_at, ()
+
+    return read
