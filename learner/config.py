@@ -18,6 +18,7 @@ from learner.settings import TrainSettings
 from rollout_workers.env_runner import RolloutWorker
 from rollout_workers.network import NETWORKS, NetworkSpec
 from sim.actions import make_actions
+from sim.world_files import WorldFiles
 
 # A worker that is starting again answers no ping; asking must not hold up the others.
 PROBE_TIMEOUT_S = 0.05
@@ -37,6 +38,9 @@ def build_config(
         settings: Of the run.
         network: Another network than the settings name.
         world_factory: What the workers step through, instead of `sim.world.World`.
+
+    Raises:
+        UserError: The track or the reward function's file cannot be found or read.
     """
     ppo = settings.ppo
     network = network or NETWORKS[settings.network]
@@ -47,6 +51,7 @@ def build_config(
         action_space=make_actions(settings.world.actions).space,
         env_config={
             "world": settings.world.model_dump(mode="json"),
+            "files": WorldFiles.read(settings.world) if world_factory is None else None,
             "network": network.to_dict(),
             "seed": settings.seed,
             "world_factory": world_factory,

@@ -36,6 +36,7 @@ from rollout_workers.steps import collect_steps  # noqa: E402
 from sim.errors import UserError  # noqa: E402
 from sim.settings import WorldSettings  # noqa: E402
 from sim.trace import as_csv  # noqa: E402
+from sim.world_files import WorldFiles  # noqa: E402
 
 POLICY_RANDOM = "policy_random"
 WORLD = "world"
@@ -47,8 +48,9 @@ class RolloutWorker(EnvRunner):
     """Samples fixed-length fragments; one per Ray actor.
 
     What it runs comes from the RLlib config: ``env_config`` has ``world`` (the fields of
-    WorldSettings), ``network`` (those of NetworkSpec), ``seed``, and optionally ``world_factory``,
-    called with (settings, num_cars=, seed=); ``rollout_fragment_length`` and
+    WorldSettings), ``files`` (a WorldFiles: what they name need not be on this machine),
+    ``network`` (those of NetworkSpec), ``seed``, and optionally ``world_factory``, called with
+    (settings, num_cars=, seed=); ``rollout_fragment_length`` and
     ``num_envs_per_env_runner`` are steps and cars of a fragment. ``collection`` says whether whole
     episodes are collected instead, and how actions are explored.
 
@@ -204,11 +206,12 @@ class RolloutWorker(EnvRunner):
 
     def _make_world(self, num_cars: int, seed: int) -> Any:
         factory: Callable[..., Any] | None = self.config.env_config.get("world_factory")
-        if factory is None:
-            from sim.world import World
+        if factory is not None:
+            return factory(self.settings, num_cars=num_cars, seed=seed)
+        from sim.world import World
 
-            factory = World
-        return factory(self.settings, num_cars=num_cars, seed=seed)
+        files: WorldFiles | None = self.config.env_config.get("files")
+        return World(self.settings, num_cars=num_cars, seed=seed, files=files)
 
     def _sample(self, collect: Callable[..., Batch], **amount: int) -> Fragment:
         """Drives as `collect` does, and adds what the world tells of its time and rewards."""

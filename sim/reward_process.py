@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from sim import reward_child
 from sim.errors import UserError
 from sim.params import build_params
-from sim.reward import MAX_REWARD, RewardError, RewardUse, read_reward
+from sim.reward import MAX_REWARD, RewardError, RewardUse, read_reward, reward_path
 from sim.reward_inputs import REWARD_INPUT, fill_inputs, waypoints_of
 from sim.reward_room import Child, Gone
 from sim.track import Track
@@ -67,6 +67,7 @@ class RewardProcess:
         num_cars: How many cars there are in a batch at most.
         timeout_s: A call may take so long.
         memory_mb: The process may have so much address space.
+        source: The file's text, where the file itself need not be; read from it by default.
 
     Attributes:
         walls: What holds the process in, see `sim.sandbox.confine`.
@@ -84,9 +85,11 @@ class RewardProcess:
         *,
         timeout_s: float = 1.0,
         memory_mb: int = 4096,
+        source: str | None = None,
     ) -> None:
-        path, source = read_reward(spec)
-        self._file = str(path)
+        if source is None:
+            _, source = read_reward(spec)
+        self._file = str(reward_path(spec))
         self._timeout_s = timeout_s
         self._waypoints = waypoints_of(tracks)
         self._length_m = tracks[0].length_m

@@ -25,6 +25,7 @@ from sim.rules import TERMINAL, Referee, Status
 from sim.settings import WorldSettings
 from sim.trace import Trace
 from sim.track import Track
+from sim.world_files import WorldFiles
 
 Images = NDArray[np.uint8]
 
@@ -64,6 +65,7 @@ class World:
         seed: Turns the round robin of the starts by so many places, so that the worlds of several
             workers do not all drive the same stretch. Nothing in a world is random.
         reward: What calls the reward function, instead of `RewardProcess`; made like one.
+        files: What the settings' files contain; read from where the settings say by default.
 
     Attributes:
         obs: (n, H, W) uint8, the current observations.
@@ -87,11 +89,13 @@ class World:
         num_cars: int,
         seed: int = 0,
         reward: type[RewardProcess] | None = None,
+        files: WorldFiles | None = None,
     ) -> None:
         self.settings = settings
         self.num_cars = num_cars
         self.actions = make_actions(settings.actions)
-        self.track = Track.load(settings.track)
+        files = files or WorldFiles.read(settings)
+        self.track = Track(files.track_name, files.route)
         self._reverse_track = Track(self.track.name, _route_of(self.track), reverse=True)
         self._tracks = (self.track, self._reverse_track)
         # Its process imports the user's file while the rest is built.
@@ -101,6 +105,7 @@ class World:
             num_cars,
             timeout_s=settings.reward_timeout_s,
             memory_mb=settings.reward_memory_mb,
+            source=files.reward,
         )
         self.physics = Physics(
             num_cars,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.params import build_params
-from sim.reward import RewardError, RewardUse, read_reward
+from sim.reward import RewardError, RewardUse, read_reward, reward_path
 from sim.reward_inputs import REWARD_INPUT, fill_inputs, waypoints_of
 from sim.reward_process import RewardProcess
 from sim.reward_runner import RewardRunner, load_reward
@@ -20,10 +20,16 @@ class InlineReward(RewardProcess):
     """Calls the reward function here, without any protection; made like a `RewardProcess`."""
 
     def __init__(
-        self, spec: str, tracks: Sequence[Track], num_cars: int = 1, **limits: Any
+        self,
+        spec: str,
+        tracks: Sequence[Track],
+        num_cars: int = 1,
+        *,
+        source: str | None = None,
+        **limits: Any,
     ) -> None:
-        path, source = read_reward(spec)
-        self._runner = RewardRunner(lambda: load_reward(str(path), source), num_cars)
+        text = read_reward(spec)[1] if source is None else source
+        self._runner = RewardRunner(lambda: load_reward(str(reward_path(spec)), text), num_cars)
         for car in range(num_cars):
             self._runner.prepare(car)
         self._ways = waypoints_of(tracks)
