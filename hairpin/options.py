@@ -20,7 +20,8 @@ def storage_option(command: Command) -> Command:
     return click.option(
         "--storage",
         metavar="STORE",
-        help="Where runs are kept: a folder, or s3://bucket/prefix.  [default: $HAIRPIN_STORAGE or ./runs]",
+        help="Where runs are kept: a folder, or s3://bucket/prefix.  "
+        "[default: $HAIRPIN_STORAGE or ./runs]",
     )(command)
 
 
