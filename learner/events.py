@@ -23,6 +23,7 @@ class Started:
         resumed_from: The checkpoint's name, if there was one.
         best_completion, best_lap_s: Of the best greedy evaluation before a resume, 0 to 1 and
             seconds; None without one.
+        damaged_checkpoints: How many newer ones were passed over because they are damaged.
     """
 
     seconds: float
@@ -33,6 +34,7 @@ class Started:
     resumed_from: str | None = None
     best_completion: float | None = None
     best_lap_s: float | None = None
+    damaged_checkpoints: int = 0
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,7 @@ class Session:
         self._began = began
         self._schedule = EvaluationSchedule(settings.evaluate.every_s)
         self._saved_at = 0.0
+        self._damaged = 0
         self._seen_errors: set[tuple[str, str]] = set()
         self._said_slow = False
 
@@ -385,7 +386,10 @@ class Session:
     def _resume(self) -> str:
         from learner.state import restore
 
+        wanted = self.run.checkpoints.resolve("latest")
         info, files = self.run.read_checkpoint("latest")
+        # Names sort by age.
+        self._damaged = sum(info.name < n <= wanted for n in self.run.checkpoints.names())
         self.progress = Progress.from_dict(restore(self.algorithm, files))
         return info.name
 
@@ -401,6 +405,7 @@ class Session:
             resumed_from=checkpoint,
             best_completion=progress.best_completion,
             best_lap_s=progress.best_lap_s,
+            damaged_checkpoints=self._damaged,
         )
 
     def _emit(self, event: Event) -> None:

@@ -108,6 +108,7 @@ class RunMetrics:
         series = self._series
         series.set("workers_wanted", event.workers)
         series.set("workers_healthy", event.workers)
+        series.add("checkpoints_damaged_total", event.damaged_checkpoints)
         self._accounted_to = time.monotonic()
         if event.best_completion is not None:
             series.set("best_evaluation_completion_ratio", event.best_completion)

@@ -10,6 +10,7 @@ import pytest
 
 from learner.events import (
     CheckpointSaved,
+    Ended,
     Evaluated,
     Event,
     IterationDone,
@@ -42,7 +43,9 @@ def run(tmp_path: Path) -> Run:
 def go(run: Run) -> Train:
     """Trains a little; keyword arguments change the settings, or the call of `train`."""
 
-    def start(resume: bool = False, should_stop=lambda: False, clone=None, **changes):
+    def start(
+        resume: bool = False, should_stop=lambda: False, clone=None, on_event=None, **changes
+    ):
         values = {
             "world": WorldSettings(episode_s=2.0),
             "workers": 1,
@@ -56,7 +59,7 @@ def go(run: Run) -> Train:
             run,
             resume=resume,
             clone=clone,
-            on_event=events.append,
+            on_event=on_event or events.append,
             should_stop=should_stop,
         )
         return result, events
@@ -91,6 +94,31 @@ def test_steps_end_a_run_and_a_resume_goes_on(run: Run, go: Train) -> None:
     assert [e.iteration for e in of_kind(events, IterationDone)] == [4]
     assert result.steps == 4 * BATCH
     assert result.seconds > info.meta["seconds"]
+    assert [e.reason for e in of_kind(events, Ended)] == ["steps"]
+
+
+def test_a_resume_says_how_many_damaged_checkpoints_it_passed_over(run: Run, go: Train) -> None:
+    go(stop=StopSettings(steps=1))
+    go(resume=True, stop=StopSettings(steps=BATCH + 1))
+    first, second = run.checkpoints.names()
+    weights = run.local_path(f"checkpoints/{second}/policy.safetensors")
+    assert weights is not None
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    _, events = go(resume=True, stop=StopSettings(steps=BATCH + 1))
+    (started,) = of_kind(events, Started)
+    assert (started.resumed_from, started.damaged_checkpoints) == (first, 1)
+
+
+def test_a_loss_that_is_not_finite_is_told_as_the_end(run: Run, go: Train) -> None:
+    events: list[Event] = []
+    broken = {"hidden.bias": np.full(NETWORKS["fast"].hidden, np.nan, np.float32)}
+    go(stop=StopSettings(steps=1))
+    weights = {**read_weights(run.read_checkpoint("latest")[1]), **broken}
+    with pytest.raises(FloatingPointError):
+        go(clone=weights, on_event=events.append, stop=StopSettings(steps=1))
+    assert [e.reason for e in of_kind(events, Ended)] == ["nan"]
 
 
 def test_a_wish_to_stop_is_heard_and_everything_is_saved(run: Run, go: Train) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,10 +158,12 @@ def test_checkpoints_and_the_end() -> None:
 def test_a_resumed_run_knows_its_best() -> None:
     metrics = fresh()
     started = Started(1.0, {}, 2, 2, "float32", "x", best_completion=0.8, best_lap_s=9.5)
+    started = replace(started, damaged_checkpoints=2)
     metrics.note(started)
     found = values(metrics.snapshot())
     assert found[("best_evaluation_completion_ratio",)] == 0.8
     assert found[("best_lap_time_seconds",)] == 9.5
+    assert found[("checkpoints_damaged_total",)] == 2.0
 
 
 def test_a_source_that_fails_hides_nothing_else() -> None:
