@@ -86,7 +86,8 @@ class Server:
         if self._child is not None:
             self._child.poll()  # one that has ended is a zombie until somebody asks
         # A pid is given again to other processes; one that began at the same moment it is not.
-        return int(kept["pid"]) if _began(kept["pid"]) == kept["began"] else None
+        began = _began(kept["pid"])
+        return None if began is None or began != kept["began"] else int(kept["pid"])
 
     @property
     def running(self) -> bool:
