@@ -64,7 +64,7 @@ class Iteration:
         reward_errors: Failures of the reward function (`sim.reward.RewardError`).
         prints: By worker, lines that the reward function printed, and how many were dropped.
         reward_use: What the calls of the reward function took, over all workers.
-        lost_workers: Indices of workers that died or stopped answering in it.
+        lost_workers: Indices of workers that died or stopped answering, until they are told of.
         driven: By worker, the episodes that ended, with their trace.
         rollouts: By worker, how much it drove.
     """
@@ -238,6 +238,7 @@ class HairpinPPO(PPO):
             [{"starts": share, "record": record} for share in shares if share],
             self._evaluation_patience,
         )
+        self.last.lost_workers += sorted(set(used) - set(group.healthy_env_runner_ids()))
         return [trial for result in results for trial in _checked(result)]
 
     def _sample(self, iteration: Iteration) -> list[Fragment]:

@@ -293,6 +293,7 @@ class Session:
         )
         took_s = time.monotonic() - began
         self._schedule.done(took_s)
+        self._tell_lost()
         if not trials:
             return None
         episodes = [trial.episode for trial in trials]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -13,6 +14,15 @@ from storage import Run
 Reading = tuple[str, float, tuple[str, ...]]
 """A metric's name without the prefix, its value, and its labels' values."""
 Source = Callable[[], Iterable[Reading]]
+
+
+class Stream(Protocol):
+    """How a video stream does: whether it is connected, and counts of frames and connections."""
+
+    up: bool
+    frames: int
+    dropped: int
+    connects: int
 
 
 def driver() -> Iterable[Reading]:
@@ -44,5 +54,18 @@ def uploads(run: Run) -> Source:
         yield "spool_dropped_total", stats.dropped_checkpoints, ()
         if stats.published_at is not None:
             yield "checkpoint_published_time_seconds", stats.published_at, ()
+
+    return read
+
+
+def video(stats: Callable[[], Mapping[str, Stream]]) -> Source:
+    """What becomes of the video streams, by name."""
+
+    def read() -> Iterable[Reading]:
+        for name, stream in stats().items():
+            yield "video_up", stream.up, (name,)
+            yield "video_frames_total", stream.frames, (name,)
+            yield "video_frames_dropped_total", stream.dropped, (name,)
+            yield "video_connects_total", stream.connects, (name,)
 
     return read

@@ -113,6 +113,17 @@ def test_a_killed_worker_is_replaced_and_the_others_go_on(build, toy) -> None:
     assert algorithm.last.steps == 2 * 8 * 32
     versions = algorithm.env_runner_group.foreach_env_runner(_version, local_env_runner=False)
     assert versions[0] == versions[1] > 2
+    assert algorithm.restored_workers == [1]
+    assert list(algorithm.last.rollouts) == [1, 2]
+
+
+def test_a_worker_that_dies_in_an_evaluation_is_told_of(build, toy) -> None:
+    algorithm = build(toy.settings(workers=1))
+    algorithm.train()
+    pids = algorithm.env_runner_group.foreach_env_runner(_pid, local_env_runner=False)
+    os.kill(pids[0], signal.SIGKILL)
+    assert algorithm.evaluate_greedily([0.0]) == []
+    assert algorithm.last.lost_workers == [1]
 
 
 def test_a_stopped_worker_is_left_out_and_taken_back(build, toy) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,7 @@ from hairpin.job import Job
 from hairpin.monitoring.monitor import folder_of
 from hairpin.monitoring.run_metrics import RunMetrics
 from hairpin.monitoring.series import Series, Snapshot
-from hairpin.monitoring.sources import disk, driver, uploads
+from hairpin.monitoring.sources import disk, driver, uploads, video
 from learner.events import (
     CheckpointSaved,
     Ended,
@@ -174,6 +175,15 @@ def test_a_source_that_fails_hides_nothing_else() -> None:
     found = values(fresh(sources=[failing, driver]).snapshot())
     assert found[("driver_memory_bytes",)] > 1e6
     assert found[("iterations_total",)] == 0.0
+
+
+def test_video_streams_are_told_by_name() -> None:
+    streams = {"eval": SimpleNamespace(up=True, frames=90, dropped=3, connects=2)}
+    found = values(fresh(sources=[video(lambda: streams)]).snapshot())
+    assert found["video_up", "eval"] == 1.0
+    assert found["video_frames_total", "eval"] == 90.0
+    assert found["video_frames_dropped_total", "eval"] == 3.0
+    assert found["video_connects_total", "eval"] == 2.0
 
 
 @pytest.mark.slow
