@@ -128,7 +128,7 @@ def built(source: Source) -> Path:
         return folder
     go = find_go(source)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(folder.with_suffix(".lock"), source):
+    with _lock(folder.with_name(f"{source.key}.lock"), source):
         if not folder.is_dir():
             _build(source, go, folder)
     return folder
@@ -159,7 +159,7 @@ def find_go(source: Source) -> str:
 def _build(source: Source, go: str, folder: Path) -> None:
     begun = time.monotonic()
     _say(f"building {source.title} {source.release} from source (once; takes some minutes) ...")
-    log = folder.with_suffix(".log")
+    log = folder.with_name(f"{source.key}.log")
     with (
         tempfile.TemporaryDirectory(prefix=f"{source.key}.", dir=folder.parent) as temporary,
         log.open("w", encoding="utf-8") as output,

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 from minio import Minio as Client
 from servers.server import HOST, free_port, get_json
 from servers.state import PORTS
@@ -168,6 +169,14 @@ def test_prometheus_reads_every_server_and_the_trainings(running: Services) -> N
 
     up = dict.fromkeys(("minio", "mediamtx", "prometheus"), "up")
     wait_until(lambda: health().items() >= (up | {"hairpin": "down"}).items())
+
+
+def test_prometheus_watches_with_our_alert_rules(running: Services) -> None:
+    url = f"http://{HOST}:{running.ports['prometheus']}/api/v1/rules"
+    loaded = {group["name"] for group in get_json(url)["data"]["groups"]}
+    (path,) = (ROOT / "dashboards" / "alerts").glob("*.rules.yml")
+    groups = yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+    assert loaded == {group["name"] for group in groups}
 
 
 def test_secrets_are_in_private_files_only(running: Services) -> None:
