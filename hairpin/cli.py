@@ -19,6 +19,10 @@ from hairpin.options import examples
 COMMANDS = {
     "train": ("hairpin.train_cmd:train", "Train a car to lap from its camera."),
     "evaluate": ("hairpin.evaluate_cmd:evaluate", "Drive a trained policy and count laps."),
+    "submit": ("hairpin.submit_cmd:submit", "Train on a Ray cluster."),
+    "jobs": ("hairpin.jobs_cmd:jobs", "List the trainings of a cluster."),
+    "logs": ("hairpin.jobs_cmd:logs", "Print what a training on a cluster has said."),
+    "stop": ("hairpin.jobs_cmd:stop", "Stop a training on a cluster; it saves first."),
     "runs": ("hairpin.runs_cmd:runs", "List the runs of a storage."),
     "show": ("hairpin.runs_cmd:show", "Numbers, checkpoints and files of a run."),
     "export": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from learner.settings import (
     TrainSettings,
     check_exploration,
 )
+from sim.errors import UserError
 from sim.machine import available_cores
 from sim.race_settings import RaceSettings
 from sim.settings import WorldSettings
@@ -40,7 +42,10 @@ class Job(WorldSettings):
         "with DeepRacer's usual network, deepracer_deep and deepracer_deeper with its larger ones.",
     )
     workers: int | None = Field(
-        default=None, ge=1, le=MAX_WORKERS, description="Processes that drive; default: one a core."
+        default=None,
+        ge=1,
+        le=MAX_WORKERS,
+        description="Processes that drive; default: $HAIRPIN_WORKERS, or one a core.",
     )
     cars_per_worker: int = Field(default=16, ge=1, le=512, description="Cars in a worker's world.")
     ppo: PPOSettings = Field(default=PPOSettings(), description="The learning algorithm's numbers.")
@@ -122,7 +127,7 @@ class Job(WorldSettings):
             world=self.world_settings(),
             network=self.preset,
             workers=min(
-                self.workers or available_cores(), self.ppo.episodes_per_iteration or MAX_WORKERS
+                self.workers or usual_workers(), self.ppo.episodes_per_iteration or MAX_WORKERS
             ),
             cars_per_worker=self.cars_per_worker,
             ppo=self.ppo,
@@ -137,6 +142,24 @@ class Job(WorldSettings):
         )
 
 
+def usual_workers() -> int:
+    """How many workers drive when a job does not say.
+
+    Raises:
+        UserError: $HAIRPIN_WORKERS is no number of workers.
+    """
+    text = os.environ.get("HAIRPIN_WORKERS", "")
+    if not text:
+        return available_cores()
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
+        raise UserError(
+            f"{text!r} is no number of workers",
+            where="$HAIRPIN_WORKERS",
+            fix=f"Use 1 to {MAX_WORKERS}, or --workers.",
+        )
+    return int(text)
+
+
 def validate_job(data: Mapping[str, Any], where: Any) -> Job:
     """Makes a `Job` of plain values; `where` names the place of a way, for the `UserError`."""
     try:
@@ -147,6 +170,6 @@ def validate_job(data: Mapping[str, Any], where: Any) -> Job:
 
 def resolved(job: Job) -> Job:
     """`job` with what depends on this machine filled in: workers and storage."""
-    workers = job.workers or available_cores()
+    workers = job.workers or usual_workers()
     storage = absolute(storage_url(job.storage), Path())
     return job.model_copy(update={"workers": workers, "storage": storage})

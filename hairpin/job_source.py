@@ -60,7 +60,10 @@ OPTIONS: dict[tuple[str, ...], str] = {
 
 
 def load_job(
-    source: str | None = None, options: Mapping[tuple[str, ...], Any] | None = None
+    source: str | None = None,
+    options: Mapping[tuple[str, ...], Any] | None = None,
+    *,
+    inherit: bool = True,
 ) -> LoadedJob:
     """Reads a job and lays the command line's options over it.
 
@@ -69,6 +72,8 @@ def load_job(
             or None for the default job. Paths in a file are relative to the file.
         options: Values by the way to what they set, see `OPTIONS`; None values are left out. Paths
             are relative to the working directory.
+        inherit: Whether a clone takes up what the other run's job says, for which its storage is
+            looked into.
 
     Raises:
         UserError: Something is missing, malformed, unknown or out of range.
@@ -80,7 +85,7 @@ def load_job(
     data = _merged(folder.values, _with_absolute_paths(said, base))
     _lay_over(data, given)
     notes, origin, below = folder.notes, "", {}
-    if isinstance(data.get("clone"), str):
+    if inherit and isinstance(data.get("clone"), str):
         from hairpin.clone import inherited
 
         below = inherited(data["clone"], data.get("storage"))

@@ -25,6 +25,16 @@ def storage_option(command: Command) -> Command:
     )(command)
 
 
+def address_option(command: Command) -> Command:
+    """Adds ``--address``: the job server of a cluster."""
+    return click.option(
+        "--address",
+        metavar="URL",
+        help="The cluster's job server, http://HOST:8265; its token comes from $RAY_AUTH_TOKEN.  "
+        "[default: $HAIRPIN_ADDRESS, $RAY_ADDRESS or this machine]",
+    )(command)
+
+
 def json_option(help_text: str) -> Callable[[Command], Command]:
     """Adds ``--json``, which says on stdout for programs what is otherwise said for people."""
     return click.option("--json", "as_json", is_flag=True, help=help_text)

@@ -88,10 +88,15 @@ def prepare(job: Job, sources: Mapping[str, str] | None = None) -> Prepared:
 
 def check_world(job: Job) -> None:
     """Raises `UserError` unless reward function, track, Ray address and metrics port are usable."""
-    track = Track.load(job.track)
-    check_reward(job.reward, track, timeout_s=job.reward_timeout_s, memory_mb=job.reward_memory_mb)
+    check_drive(job)
     check_address(job.address)
     check_metrics(job)
+
+
+def check_drive(job: Job) -> None:
+    """Raises `UserError` unless the job's reward function and track are usable."""
+    track = Track.load(job.track)
+    check_reward(job.reward, track, timeout_s=job.reward_timeout_s, memory_mb=job.reward_memory_mb)
 
 
 def create_run(prepared: Prepared) -> Run:
@@ -106,13 +111,18 @@ def create_run(prepared: Prepared) -> Run:
     if prepared.sources:
         about["sources"] = dict(prepared.sources)
     assert job.run is not None
-    route_name = safe_name(prepared.route.stem) + ".npy" if prepared.route else None
+    route_name = stored_route_name(job)
     kept = stored_job(job, route_name)
     run = Run.create(prepared.store, job.run, kept, about)
     run.put_file(REWARD_COPY, prepared.reward_source)
     if prepared.route and route_name:
         run.put_file(route_name, prepared.route.read_bytes())
     return run
+
+
+def stored_route_name(job: Job) -> str | None:
+    """What the copy of a route of the user's own is called; None if the track is one of ours."""
+    return safe_name(Path(job.track).stem) + ".npy" if job.track.endswith(".npy") else None
 
 
 def stored_job(job: Job, route_name: str | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from storage import Run, open_store
 
 Options = Mapping[tuple[str, ...], Any]
 ENDED = {"goal": "its goal is reached", "minutes": "its time is up", "steps": "its steps are done"}
-CHANGEABLE = {("workers",), ("address",), ("storage",), ("metrics_port",)}
+CHANGEABLE: set[tuple[str, ...]] = {("workers",), ("address",), ("storage",), ("metrics_port",)}
 
 
 def job_to_resume(name: str, source: str | None, options: Options) -> tuple[Job, Run]:

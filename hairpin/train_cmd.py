@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         "hairpin train job.yaml --until completion=0.95",
         "hairpin train --show-job > job.yaml",
         "hairpin train --resume RUN --minutes 20",
+        "hairpin train my_car/ --run monday --durable",
         "hairpin train --clone RUN@best --reward faster.py --track bowtie",
         "hairpin train --storage s3://bucket/team --video rtsp://127.0.0.1:8554",
     )
@@ -31,7 +32,12 @@ if TYPE_CHECKING:
     type=click.Choice(["fast", "deepracer", "deepracer_deep", "deepracer_deeper"]),
     help="Camera and network: fast (80x60) or DeepRacer's (160x120).",
 )
-@click.option("--workers", type=int, metavar="N", help="Processes that drive. [default: cores]")
+@click.option(
+    "--workers",
+    type=int,
+    metavar="N",
+    help="Processes that drive.  [default: $HAIRPIN_WORKERS or one a core]",
+)
 @click.option("--minutes", type=float, metavar="M", help="Stop after so many minutes.")
 @click.option("--steps", type=int, metavar="N", help="Stop after so many environment steps.")
 @click.option(
@@ -50,12 +56,18 @@ if TYPE_CHECKING:
 @click.option("--video", metavar="WHERE", help="Live video: an rtsp:// address, or file.")
 @click.option("--metrics-port", type=int, metavar="PORT", help="Serve metrics for Prometheus.")
 @click.option("--resume", metavar="RUN", help="Go on with RUN from its last checkpoint.")
+@click.option(
+    "--durable",
+    is_flag=True,
+    help="Begin --run, or go on with it if it is there, or do nothing if it has come to its end.",
+)
 @click.option("--address", help="A Ray cluster to train on. [default: this machine]")
 @click.option("--show-job", is_flag=True, help="Print the job as a file, and do nothing.")
 @json_option("Print progress as JSON lines; the last one is the result.")
 def train(
     job: str | None,
     resume: str | None,
+    durable: bool,
     show_job: bool,
     as_json: bool,
     **options: Any,
@@ -73,7 +85,7 @@ def train(
     out = claim_stdout() if as_json else None  # before the user's reward function can print
     given = by_way(options)
     if resume is None:
-        return _begin(job, given, show_job, out)
+        return _begin(job, given, durable, show_job, out)
     return _go_on(resume, job, given, show_job, out)
 
 
@@ -86,7 +98,11 @@ def by_way(options: dict[str, Any]) -> dict[tuple[str, ...], Any]:
 
 
 def _begin(
-    source: str | None, given: dict[tuple[str, ...], Any], show_job: bool, out: TextIO | None
+    source: str | None,
+    given: dict[tuple[str, ...], Any],
+    durable: bool,
+    show_job: bool,
+    out: TextIO | None,
 ) -> int:
     from hairpin.job_source import load_job
 
@@ -95,6 +111,18 @@ def _begin(
         click.echo(f"note: {note}", err=True)
     if show_job:
         return _show(loaded.job, loaded.sources, out)
+    if durable:
+        from hairpin.durable import Over, find_begun
+        from hairpin.resume import CHANGEABLE
+
+        try:
+            begun = find_begun(loaded.job, lambda line: click.echo(line, err=True))
+        except Over as over:
+            click.echo(str(over), err=True)
+            return 0
+        if begun:  # with the same job, so that nothing but the place is to be said anew
+            places = {way: given.get(way) for way in CHANGEABLE}
+            return _go_on(str(loaded.job.run), None, places, False, out)
     from hairpin.preflight import create_run, prepare
     from hairpin.train import train_run
 

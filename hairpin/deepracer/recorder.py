@@ -18,9 +18,8 @@ from hairpin.deepracer.metrics import MAX_ENTRIES, Metrics
 from hairpin.deepracer.trace_files import TraceFiles
 from hairpin.deepracer.training_files import training_files
 from hairpin.deepracer.training_log import TrainingLog
-from hairpin.job import Job
+from hairpin.job import Job, usual_workers
 from learner.events import CheckpointSaved, Driven, Evaluated, Event
-from sim.machine import available_cores
 from storage import Run, StorageError
 
 METRICS_EVERY_S = 60.0  # the file is written as a whole
@@ -45,7 +44,7 @@ class Recorder:
 
     def __init__(self, job: Job, run: Run, *, say: Callable[[str], None]) -> None:
         self._job, self._run, self._say = job, run, say
-        self._workers = job.workers or available_cores()
+        self._workers = job.workers or usual_workers()
         self._queue: queue.Queue[Noted | None] = queue.Queue(_WAITING)
         self._thread = threading.Thread(target=self._work, name="traces", daemon=True)
         self._failure: Exception | None = None

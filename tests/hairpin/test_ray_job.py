@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
+
+from sim.tracks import route
 
 pytestmark = pytest.mark.slow
 
@@ -109,3 +115,111 @@ def test_without_the_token_nothing_is_submitted(cluster: dict[str, str], tmp_pat
     wrong = {**cluster, "RAY_AUTH_TOKEN": "x" * 64}
     done = submit(wrong, tmp_path, "hairpin", "--version")
     assert done.returncode != 0
+
+
+def hairpin(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hairpin", *arguments]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+
+
+def submitted(env: dict[str, str], *arguments: str) -> str:
+    done = hairpin(env, "submit", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    name = json.loads(done.stdout)["job"]
+    assert isinstance(name, str)
+    return name
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 120.0
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+def driver_of(runs: Path, run: str) -> int:
+    """The process that holds the run's lock."""
+    newest = max((runs / run / "lock").iterdir())
+    return int(json.loads(newest.read_text())["pid"])
+
+
+def test_submit_sends_what_the_job_needs_and_follows_it(
+    cluster: dict[str, str], tmp_path: Path
+) -> None:
+    car, runs = tmp_path / "car", tmp_path / "runs"
+    (car / "model").mkdir(parents=True)
+    (car / "model" / "reward_function.py").write_text(REWARD)
+    np.save(tmp_path / "elsewhere.npy", route("bowtie")[1])
+    job = [str(car), "--track", str(tmp_path / "elsewhere.npy"), "--run", "sent", "--durable"]
+    job += ["--storage", str(runs), "--steps", "3000", "--workers", "2"]
+
+    done = hairpin(cluster, "submit", *job)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "hairpin logs sent -f" in done.stdout and "the steps are done" in done.stdout
+    assert (runs / "sent" / "reward_function.py").read_text() == REWARD
+    assert (runs / "sent" / "elsewhere.npy").exists()
+
+    again = hairpin(cluster, "submit", *job)  # as whoever does not know how far it came
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "run sent has come to its end: its steps are done" in again.stdout
+    table = json.loads(hairpin(cluster, "jobs", "--json").stdout)
+    states = {row["job"]: (row["run"], row["state"]) for row in table}
+    assert states["sent"] == states["sent.2"] == ("sent", "finished")
+    tail = hairpin(cluster, "logs", "sent", "--tail", "1")
+    assert tail.returncode == 0 and len(tail.stdout.splitlines()) == 1
+
+
+def test_a_killed_driver_is_gone_on_with_and_a_stopped_one_saves(
+    cluster: dict[str, str], tmp_path: Path
+) -> None:
+    runs, job = tmp_path / "runs", tmp_path / "job.yaml"
+    job.write_text("workers: 2\ncheckpoint_every_s: 1\nstop: {minutes: 30}\n")
+    options = [str(job), "--storage", str(runs), "--run", "kept", "--durable"]
+    latest = runs / "kept" / "aliases" / "latest"
+
+    first = submitted(cluster, *options)
+    until(latest.exists, "no checkpoint")
+    os.kill(driver_of(runs, "kept"), signal.SIGKILL)
+    followed = hairpin(cluster, "logs", first, "-f")
+    assert followed.returncode == 100, followed.stdout + followed.stderr
+
+    other = hairpin(cluster, "submit", *options, "--seed", "9")
+    assert other.returncode == 100
+    assert "run kept was begun by another job: seed differ" in other.stdout
+
+    before = latest.read_text()
+    second = submitted(cluster, *options)
+    until(lambda: latest.read_text() != before, "it did not go on")
+    assert hairpin(cluster, "logs", second).returncode == 101
+    history = [json.loads(line) for line in (runs / "kept" / "history.jsonl").open()]
+    began = [event for event in history if event["event"] == "started"]
+    assert [bool(event["resumed_from"]) for event in began] == [False, True]
+
+    driver = psutil.Process(driver_of(runs, "kept"))
+    stopped = hairpin(cluster, "stop", "kept")
+    assert stopped.returncode == 0 and "cancelled" in stopped.stdout
+    assert not driver.is_running()
+    result = json.loads((runs / "kept" / "result.json").read_text())
+    assert result["stop_reason"] == "stopped"
+    assert str(result["steps"]) in latest.read_text()
+    assert hairpin(cluster, "logs", "kept").returncode == 103
+    assert hairpin(cluster, "stop", "kept").returncode == 0  # there is nothing to stop
+
+
+def test_what_goes_wrong_is_one_line(cluster: dict[str, str], tmp_path: Path) -> None:
+    unknown = hairpin(cluster, "logs", "nobody")
+    assert unknown.returncode == 102
+    assert "there is no training of a run 'nobody'" in unknown.stderr
+    wrong = hairpin({**cluster, "RAY_AUTH_TOKEN": "x" * 64}, "jobs")
+    nowhere = {name: value for name, value in cluster.items() if name != "RAY_AUTH_TOKEN"}
+    none = hairpin({**nowhere, "HOME": str(tmp_path)}, "jobs")
+    for done, message in (
+        (wrong, "the cluster does not know this token"),
+        (none, "the cluster wants a token, and there is none"),
+        (hairpin(cluster, "submit", "--track", "ovl"), "there is no track 'ovl'"),
+        (hairpin(cluster, "jobs", "--address", "127.0.0.1:9"), "no cluster answers at"),
+    ):
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+        assert message in done.stderr
+        assert "x" * 64 not in done.stderr

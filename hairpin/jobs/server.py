@@ -1,0 +1,218 @@
+"""The job server of a Ray cluster, through Ray's own client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from hairpin.jobs.state import RUN_KEY, ClusterJob, job_of_details
+from sim.errors import UserError
+
+DEFAULT_ADDRESS = "http://127.0.0.1:8265"
+CONNECT_TIMEOUT_S = 5.0
+LOST_AFTER_S = 60.0  # without an answer, following a log is given up
+POLL_S = 0.5
+STOP_WAIT_S = 300  # a driver that was asked to stop may save, evaluate and draw for so long
+_TOKEN_FIX = (
+    "Set RAY_AUTH_TOKEN to the cluster's token, or RAY_AUTH_TOKEN_PATH to a file that holds it."
+)
+
+
+def find_address(given: str | None) -> tuple[str, str]:
+    """The job server's address, and where it was said.
+
+    Raises:
+        UserError: What was given is no such address.
+    """
+    said = [(given, "--address"), (os.environ.get("HAIRPIN_ADDRESS"), "$HAIRPIN_ADDRESS")]
+    # $RAY_ADDRESS may be the address for drivers on the cluster, which is none of a job server.
+    ray_address = os.environ.get("RAY_ADDRESS", "")
+    said.append((ray_address if ray_address.startswith("http") else None, "$RAY_ADDRESS"))
+    address, where = next(((a, w) for a, w in said if a), (DEFAULT_ADDRESS, "the default address"))
+    if "://" not in address:
+        address = f"http://{address}"
+    parts = urlsplit(address)
+    try:
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # no number, or too large a one
+        usable = False
+    if not usable:
+        raise UserError(
+            f"{address!r} is not the address of a job server",
+            where=where,
+            fix="Give that of the cluster's dashboard: http://HOST:8265.",
+        )
+    return address.rstrip("/"), where
+
+
+def find_token() -> str | None:
+    """The token to show to the cluster, from where Ray's own commands take it.
+
+    Raises:
+        UserError: The file that is named cannot be read.
+    """
+    token = os.environ.get("RAY_AUTH_TOKEN", "").strip()
+    if token:
+        return token
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    try:
+        text = Path(path or Path.home() / ".ray" / "auth_token").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        if path:
+            raise UserError(
+                "the token's file cannot be read", where=f"$RAY_AUTH_TOKEN_PATH: {path}"
+            ) from error
+        return None
+    return text.strip() or None
+
+
+class JobServer:
+    """A cluster's job server. Every method raises `UserError` when it is of no use.
+
+    Args:
+        address: Where; None for $HAIRPIN_ADDRESS, $RAY_ADDRESS, or this machine.
+
+    Attributes:
+        address: Where it is.
+        ray_version: The cluster's version of Ray.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        self.address, self._where = find_address(address)
+        self._has_token = False
+        self._check_answers()
+        # Ray's client would prefer its variables to what it is given.
+        for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
+            os.environ.pop(name, None)
+        from ray.job_submission import JobSubmissionClient
+
+        token = find_token()
+        self._has_token = token is not None
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        with self._errors():
+            self._client = JobSubmissionClient(self.address, headers=headers)
+        self.ray_version = str(self._client._server_ray_version)
+
+    def submit(self, run: str, command: str, folder: Path | None) -> ClusterJob:
+        """Submits a command that writes `run`, to be run in a copy of `folder`."""
+        taken = {job.job for job in self.jobs()}
+        names = (run if n == 1 else f"{run}.{n}" for n in range(1, len(taken) + 2))
+        name = next(name for name in names if name not in taken)
+        env: dict[str, Any] = {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S)}}
+        if folder is not None:
+            env["working_dir"] = str(folder)
+        with self._errors():
+            self._client.submit_job(
+                entrypoint=command, runtime_env=env, metadata={RUN_KEY: run}, submission_id=name
+            )
+        job = self.find(name)
+        assert job is not None
+        return job
+
+    def jobs(self) -> list[ClusterJob]:
+        """The trainings that the cluster remembers, oldest first."""
+        with self._errors():
+            details = self._client.list_jobs()
+        found = [job_of_details(each, time.time()) for each in details]
+        return sorted((job for job in found if job), key=lambda job: (job.submitted, job.job))
+
+    def find(self, name: str) -> ClusterJob | None:
+        """The newest job of the run `name`, or the job that Ray calls so."""
+        jobs = [job for job in self.jobs() if name in (job.run, job.job)]
+        return jobs[-1] if jobs else None
+
+    def log(self, job: ClusterJob) -> str:
+        """All that a job has printed."""
+        with self._errors():
+            return str(self._client.get_job_logs(job.job))
+
+    def follow(self, job: ClusterJob, write: Callable[[str], None], *, skip: int = 0) -> ClusterJob:
+        """Passes on what a job prints until it is over; a lost connection is made again.
+
+        Args:
+            job: The job.
+            write: Gets the text.
+            skip: So many characters from the beginning are left out.
+
+        Returns:
+            The job as it ended.
+        """
+        import aiohttp
+
+        seen = skip
+
+        async def pass_on() -> None:
+            nonlocal seen
+            position = 0  # it begins at the beginning, also after a lost connection
+            async for text in self._client.tail_job_logs(job.job):
+                new = text[max(0, seen - position) :]
+                position += len(text)
+                if new:
+                    write(new)
+                    seen = position
+
+        answered = time.monotonic()
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, RuntimeError, TimeoutError):
+                asyncio.run(pass_on())
+            try:
+                now = self.find(job.job)
+            except UserError:
+                if time.monotonic() - answered > LOST_AFTER_S:
+                    raise
+            else:
+                answered = time.monotonic()
+                if now is None or now.over:
+                    return now or job
+            time.sleep(POLL_S)
+
+    def stop(self, job: ClusterJob) -> None:
+        """Asks a job to stop; it saves before it does."""
+        with self._errors():
+            self._client.stop_job(job.job)
+
+    def _check_answers(self) -> None:
+        parts = urlsplit(self.address)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname or "", port), CONNECT_TIMEOUT_S).close()
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise self._unreachable(str(error)) from error
+
+    def _unreachable(self, reason: str) -> UserError:
+        return UserError(
+            f"no cluster answers at {self.address} ({reason})",
+            where=self._where,
+            fix="On Kubernetes: kubectl port-forward service/RAYCLUSTER-head-svc 8265, then leave "
+            "the address out. To train on this machine: hairpin train.",
+        )
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Says what Ray's client raises in our own words."""
+        import requests
+        from ray.exceptions import AuthenticationError
+
+        try:
+            yield
+        except AuthenticationError as error:
+            what = "the cluster wants a token, and there is none"
+            if self._has_token:
+                what = "the cluster does not know this token"
+            raise UserError(what, where=self.address, fix=_TOKEN_FIX) from error
+        except (requests.exceptions.ConnectionError, ConnectionError) as error:
+            raise self._unreachable("the connection was closed") from error
+        except (requests.exceptions.RequestException, RuntimeError, KeyError) as error:
+            said = str(error).strip().splitlines()
+            raise UserError(
+                f"the job server did not do it: {said[0] if said else type(error).__name__}",
+                where=self.address,
+                fix="Is this the dashboard of a Ray cluster? Its version should be this machine's.",
+            ) from error

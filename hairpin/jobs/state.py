@@ -1,0 +1,111 @@
+"""A job of a cluster as people and programs see it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+# Exit codes of `submit`, `logs` and `stop`; those of SkyPilot's commands.
+FAILED, NOT_FINISHED, NOT_FOUND, CANCELLED = 100, 101, 102, 103
+
+RUN_KEY = "hairpin_run"  # of a job's metadata
+_STATES = {
+    "PENDING": "pending",
+    "RUNNING": "running",
+    "SUCCEEDED": "finished",
+    "FAILED": "failed",
+    "STOPPED": "cancelled",
+}
+_EXIT_CODES = {"finished": 0, "failed": FAILED, "cancelled": CANCELLED}
+_OURS = re.compile(r"(^|[\s/])hairpin\s+train\b")
+
+
+@dataclass(frozen=True)
+class ClusterJob:
+    """A training on a cluster.
+
+    Attributes:
+        job: Ray's name of the job.
+        run: The run it writes; empty if the command does not say.
+        state: pending, running, finished, failed or cancelled.
+        submitted: When, ISO 8601 UTC; empty if not known.
+        seconds: Since then, or till its end.
+        command: What was submitted.
+        problem: Why it failed, in a line; empty if it did not.
+    """
+
+    job: str
+    run: str
+    state: str
+    submitted: str
+    seconds: float
+    command: str
+    problem: str
+
+    @property
+    def over(self) -> bool:
+        """Whether it has come to an end, a good or a bad one."""
+        return self.state in _EXIT_CODES
+
+    @property
+    def exit_code(self) -> int:
+        """What a command that is about this job ends with."""
+        return _EXIT_CODES.get(self.state, NOT_FINISHED)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as JSON-able values."""
+        return asdict(self)
+
+
+def job_of_details(details: Any, now_s: float) -> ClusterJob | None:
+    """Ray's `JobDetails` as a `ClusterJob`; None if it is no training of ours."""
+    metadata = details.metadata or {}
+    if not details.submission_id:
+        return None
+    if RUN_KEY not in metadata and not _OURS.search(details.entrypoint):
+        return None
+    began = details.start_time / 1000.0 if details.start_time else None
+    ended = details.end_time / 1000.0 if details.end_time else now_s
+    state = _STATES[str(details.status)]
+    return ClusterJob(
+        job=details.submission_id,
+        run=metadata.get(RUN_KEY) or _run_in(details.entrypoint),
+        state=state,
+        submitted=_iso(began),
+        seconds=max(0.0, ended - began) if began else 0.0,
+        command=details.entrypoint,
+        problem=_problem(details.message or "") if state == "failed" else "",
+    )
+
+
+def _iso(time_s: float | None) -> str:
+    if time_s is None:
+        return ""
+    return datetime.fromtimestamp(time_s, timezone.utc).isoformat(timespec="seconds")
+
+
+def _run_in(command: str) -> str:
+    """The run that a command which was submitted by hand names."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return ""
+    for option in ("--run", "--resume"):
+        for index, word in enumerate(words):
+            if word == option and index + 1 < len(words):
+                return words[index + 1]
+            if word.startswith(f"{option}="):
+                return word.partition("=")[2]
+    return ""
+
+
+def _problem(message: str) -> str:
+    """The line of Ray's message, which ends with the log, that says most."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error: ")]
+    if errors:
+        return errors[-1].removeprefix("error: ")
+    return lines[-1] if lines else ""
