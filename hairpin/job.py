@@ -133,7 +133,7 @@ class Job(WorldSettings):
             ppo=self.ppo,
             evaluate=self.evaluate,
             trace=self.trace,
-            recorded_workers=self.video.workers if self.video.to else None,
+            recorded_workers=self.video.workers if self.video.target else None,
             checkpoint_every_s=self.checkpoint_every_s,
             stop=self.stop,
             seed=self.seed,

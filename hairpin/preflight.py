@@ -18,6 +18,7 @@ from hairpin.clone import find_clone
 from hairpin.job import Job
 from hairpin.monitoring.place import check_metrics
 from hairpin.places import storage_url
+from hairpin.streaming.check import check_video
 from sim.reward import reward_path
 from sim.reward_process import check_reward
 from sim.track import Track
@@ -91,6 +92,7 @@ def check_world(job: Job) -> None:
     check_drive(job)
     check_address(job.address)
     check_metrics(job)
+    check_video(job.video, job.run or "hairpin")
 
 
 def check_drive(job: Job) -> None:

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from hairpin.deepracer.recorder import Recorder
 from hairpin.job import Job
 from hairpin.monitoring.monitor import Monitor
+from hairpin.monitoring.sources import video
 from hairpin.process_time import process_began
 from hairpin.progress import Progress
 from hairpin.records import as_record
 from hairpin.report import JsonReporter, PlainReporter, Reporter
 from hairpin.secrets import forget_secrets
 from hairpin.signals import StopRequest
+from hairpin.streaming.streams import VideoStreams
 from learner.events import NOT_FOR_HISTORY, Event, Result
 from storage import Run
 
@@ -47,9 +49,10 @@ def train_run(
     """
     reporter = make_reporter(Progress(stop=job.stop, run=run.name), out)
     try:
-        with StopRequest(reporter.stopping) as should_stop:
+        streams = VideoStreams(job, run, say=reporter.say)
+        with streams, StopRequest(reporter.stopping) as should_stop:
             with reporter:
-                result = _train(job, run, resume, clone, reporter, should_stop)
+                result = _train(job, run, resume, clone, reporter, should_stop, streams)
             return _finish(job, run, result, reporter)
     finally:
         if not run.checkpoints.names():  # nothing came of it: its name can be used again
@@ -75,11 +78,12 @@ def _train(
     clone: Mapping[str, NDArray[np.float32]] | None,
     reporter: Reporter,
     should_stop: StopRequest,
+    streams: VideoStreams,
 ) -> Result:
     from learner.session import train  # brings torch and Ray along
 
     forget_secrets()
-    monitor = Monitor(job, run)
+    monitor = Monitor(job, run, video(streams.stats))
     reporter.say(f"run {run.name} in {run.url}")
     if monitor.url is not None:
         reporter.say(f"metrics at {monitor.url}")
@@ -88,6 +92,7 @@ def _train(
         should_stop.install()
         recorder.note(event)
         monitor.note(event)
+        streams.note(event)
         if isinstance(event, NOT_FOR_HISTORY):
             return
         run.append_history(as_record(event))

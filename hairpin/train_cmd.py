@@ -53,7 +53,11 @@ if TYPE_CHECKING:
 )
 @click.option("--run", metavar="NAME", help="The run's name. [default: made up]")
 @storage_option
-@click.option("--video", metavar="WHERE", help="Live video: an rtsp:// address, or file.")
+@click.option(
+    "--video",
+    metavar="WHERE",
+    help="Live video: an rtsp:// address, or file. [default: $HAIRPIN_VIDEO, or none]",
+)
 @click.option("--metrics-port", type=int, metavar="PORT", help="Serve metrics for Prometheus.")
 @click.option("--resume", metavar="RUN", help="Go on with RUN from its last checkpoint.")
 @click.option(

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 Image = npt.NDArray[np.uint8]
 
-PIXELS_PER_M = 200.0  # the ground's resolution; this camera comes closer than the car's own looks
 BEHIND_M, ABOVE_M, AHEAD_M = 0.74, 0.40, 0.42  # the eye's place, and the point it looks at
 VERTICAL_FOV_RAD = math.radians(48.5)
 SETTLE_S = 0.28  # the camera's heading follows the car's with this time constant
@@ -44,7 +43,7 @@ class Chase:
         height: Frame height, pixels.
         eye: The car's camera, whose gray picture is inset; None leaves the inset out.
         hud: The head-up display to draw; False for none, True for that of a lap.
-        ground: The track's ground, if it was baked before; else it is, at `PIXELS_PER_M`.
+        ground: The track's ground, if it was baked before; else it is.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class Chase:
         hud: Hud | bool = True,
         ground: Ground | None = None,
     ) -> None:
-        ground = ground or Ground.bake(track, PIXELS_PER_M)
+        ground = ground or Ground.for_people(track)
         self.width, self.height = width, height
         self._focal_px = 0.5 * height / math.tan(0.5 * VERTICAL_FOV_RAD)
         self._pitch_rad = math.atan2(ABOVE_M - 0.05, BEHIND_M + AHEAD_M)

@@ -17,6 +17,7 @@ from sim.track import Track
 
 MARGIN_M = 2.5  # grass around the borders; beyond it the rim's flat green goes on for ever
 PIXELS_PER_M = 100.0  # an 80x60 camera sees 3 mm a pixel at its lower rim, a 160x120 one 1.7 mm
+FINE_PIXELS_PER_M = 200.0  # for people
 MAX_PIXELS = 10_000_000  # picture and gray pyramid take 6.3 bytes a pixel: 64 MB at most
 
 # RGB of what the ground is made of; the index is the label drawn into the picture.
@@ -72,7 +73,7 @@ class Ground:
         west_m, north_m = xmin - MARGIN_M, ymax + MARGIN_M
         wide_m, high_m = xmax - xmin + 2 * MARGIN_M, ymax - ymin + 2 * MARGIN_M
         if pixels_per_m is None:
-            pixels_per_m = min(PIXELS_PER_M, math.sqrt(MAX_PIXELS / (wide_m * high_m)))
+            pixels_per_m = _affordable(track, PIXELS_PER_M)
         rows, columns = math.ceil(high_m * pixels_per_m), math.ceil(wide_m * pixels_per_m)
         markings = Markings.of(track)
         colour = np.empty((rows, columns, 3), dtype=np.uint8)
@@ -85,6 +86,11 @@ class Ground:
             colour[band] = _shade(labels, grass[band], asphalt[band])
         gray = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
         return cls(colour, gray, pixels_per_m, west_m, north_m)
+
+    @classmethod
+    def for_people(cls, track: Track) -> Ground:
+        """Draws it for the chase picture, which comes closer than the cars' cameras do."""
+        return cls.bake(track, _affordable(track, FINE_PIXELS_PER_M))
 
     @property
     def world_to_pixel(self) -> npt.NDArray[np.float64]:
@@ -103,6 +109,13 @@ class Ground:
     def colour_pyramid(self) -> mipmap.Pyramid:
         """The colour picture's mip levels, three channels."""
         return mipmap.build(self.colour, self.pixels_per_m)
+
+
+def _affordable(track: Track, pixels_per_m: float) -> float:
+    """A resolution, or as much of it as `MAX_PIXELS` allow."""
+    xmin, ymin, xmax, ymax = track.bounds
+    area_m2 = (xmax - xmin + 2 * MARGIN_M) * (ymax - ymin + 2 * MARGIN_M)
+    return min(pixels_per_m, math.sqrt(MAX_PIXELS / area_m2))
 
 
 def _draw(

@@ -159,7 +159,7 @@ class Hud:
         typeface(px(16), True).draw(frame, text, left, box.top + px(40), WHITE)
         values = np.array(self._rewards)
         low, high = min(float(values.min()), 0.0), max(float(values.max()), 1e-6)
-        start, top, bottom = left + px(66), box.top + px(12), box.top + box.height - px(12)
+        start, top, bottom = left + px(66), box.top + px(12), box.top + px(40)
         x = start + np.arange(len(values)) * (right - start) / (_REWARDS - 1)
         y = bottom - (values - low) / (high - low) * (bottom - top)
         _line(frame, np.stack([x, y], axis=1), GREEN, px(1.4))

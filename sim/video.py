@@ -56,7 +56,7 @@ def render_recording(
     for k in range(count):
         yield chase.frame(moment_at(recording, first_s + k / fps))
     frame = chase.frame(moment_at(recording, last_s))
-    chase.banner(frame, *_result(recording, track))
+    chase.banner(frame, *outcome_of(recording, track))
     for _ in range(round(HOLD_S * fps)):
         yield frame
 
@@ -102,7 +102,8 @@ def write_mp4(path: str | Path, frames: Iterable[Image], fps: int = FPS) -> None
         partial.unlink(missing_ok=True)
 
 
-def _result(recording: Recording, track: Track) -> tuple[str, str]:
+def outcome_of(recording: Recording, track: Track) -> tuple[str, str]:
+    """What came of a drive: a title, and a line below it."""
     end = _ENDS.get(recording.end_reason, recording.end_reason)
     way = f"{track.name}, driven in reverse" if recording.reverse else track.name
     if recording.lap_time_s is not None:
