@@ -28,7 +28,7 @@ EXAMPLES = """\
 examples:
   deploy/services up                    start what does not run, and wait until it can be used
   eval "$(deploy/services env)"         this shell's trainings then use the servers
-  hairpin train --video rtsp://127.0.0.1:8554
+  deploy/services logins                where to watch their video, with the password
   deploy/services status --json
   deploy/services down                  data and credentials stay; --delete removes them"""
 

@@ -78,6 +78,7 @@ def exports(settings: Settings, credentials: Credentials) -> dict[str, str]:
         "HAIRPIN_S3_ENDPOINT": f"http://{HOST}:{settings.ports['minio']}",
         "AWS_ACCESS_KEY_ID": credentials.s3_access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.s3_secret_key,
+        "HAIRPIN_VIDEO": f"rtsp://{HOST}:{settings.ports['rtsp']}",
         "HAIRPIN_RTSP_USER": Mediamtx.user,
         "HAIRPIN_RTSP_PASSWORD": credentials.rtsp_password,
         "HAIRPIN_METRICS_PORT": str(settings.metrics_port),

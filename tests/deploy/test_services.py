@@ -141,6 +141,7 @@ def test_a_shell_that_evaluates_env_can_use_the_store(running: Services) -> None
     ).stdout
     shell = dict(line.split("=", 1) for line in shown.split("\0") if line)
     assert shell["HAIRPIN_METRICS_PORT"] == str(running.ports["metrics"])
+    assert shell["HAIRPIN_VIDEO"] == f"rtsp://{HOST}:{running.ports['rtsp']}"
     assert shell["HAIRPIN_RTSP_USER"] == "publisher"
     assert "AWS_SESSION_TOKEN" not in shell
     store = Client(
