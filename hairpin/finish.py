@@ -21,7 +21,7 @@ from hairpin.places import storage_url
 from hairpin.summary import RESULT_NAME
 from learner.events import Result
 from sim.errors import UserError
-from storage import NotFoundError, Run
+from storage import NotFoundError, Run, UnreachableError, store_url
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +90,7 @@ def next_commands(outcome: Mapping[str, Any]) -> list[str]:
     """What may be typed next, with the storage where it is not the default one."""
     run, folder = outcome["run"], str(outcome["folder"])
     storage = folder[: -len(run)].rstrip("/")
-    from storage import open_store
-
-    usual = open_store(storage_url(None)).url == storage
+    usual = store_url(storage_url(None)) == storage
     suffix = "" if usual else f" --storage {shlex.quote(storage)}"
     minutes = math.ceil(outcome["seconds"] / 60.0) + 10
     commands = [f"hairpin train --resume {run} --minutes {minutes}{suffix}"]
@@ -122,6 +120,9 @@ def _evaluate_best(run: Run) -> Evaluation | None:
             return evaluate_run(run, ref, starts=STARTS, record=True)
         except NotFoundError:
             continue
+        except UnreachableError as error:
+            logger.warning("the best policy is not evaluated now: %s", error)
+            return None
     return None
 
 

@@ -65,7 +65,7 @@ def prepare(job: Job, sources: Mapping[str, str] | None = None) -> Prepared:
         StorageError: The name is in use or not valid, or the storage cannot be written.
     """
     check_world(job)
-    store = open_store(storage_url(job.storage))
+    store = open_store(storage_url(job.storage), spool=True)
     name = job.run or new_run_name(job.track)
     Run(store, name).check_name_free()
     store.check_writable()

@@ -39,7 +39,7 @@ def job_to_resume(name: str, source: str | None, options: Options) -> tuple[Job,
             fix=f"Leave out {source}, or begin a new run without --resume.",
         )
     given = {way: value for way, value in options.items() if value is not None}
-    run = Run.open(open_store(storage_url(given.get(("storage",)))), name)
+    run = Run.open(open_store(storage_url(given.get(("storage",))), spool=True), name)
     job = job_of(run)
     about = run.about()
     for way, value in given.items():

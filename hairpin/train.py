@@ -48,6 +48,7 @@ def train_run(
         The exit code.
     """
     reporter = make_reporter(Progress(stop=job.stop, run=run.name), out)
+    run.checkpoints.keep_last, run.checkpoints.keep_every = job.keep_last, job.keep_every
     try:
         streams = VideoStreams(job, run, say=reporter.say)
         with streams, StopRequest(reporter.stopping) as should_stop:
@@ -57,7 +58,11 @@ def train_run(
     finally:
         if not run.checkpoints.names():  # nothing came of it: its name can be used again
             run.remove()
-        run.end_writing()
+        run.end_writing(_tell_left)
+
+
+def _tell_left(files: int, size_bytes: int) -> None:
+    click.echo(f"uploading: {files} files, {size_bytes / 1e6:.1f} MB left", err=True)
 
 
 def make_reporter(progress: Progress, out: TextIO | None) -> Reporter:

@@ -8,13 +8,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from storage import layout
 from storage.errors import DamagedError, NotFoundError
 from storage.manifest import CheckpointInfo, FileInfo, now_utc
 from storage.store import Store
 
 logger = logging.getLogger(__name__)
-
-_MANIFEST = "manifest.json"
 
 
 class Checkpoints:
@@ -29,12 +28,16 @@ class Checkpoints:
 
     Attributes:
         keep_last: So many of the newest are kept, besides those with an alias.
+        keep_every: And every so-manieth that was ever written; 0: none.
     """
 
     def __init__(self, store: Store, run_name: str) -> None:
         self.keep_last = 3
+        self.keep_every = 0
         self._store = store
         self._run_name = run_name
+        self._folder = layout.checkpoints(run_name)
+        self._aliases = layout.aliases(run_name)
 
     def write(
         self, step: int, files: Mapping[str, bytes], meta: Mapping[str, Any]
@@ -42,7 +45,7 @@ class Checkpoints:
         """Publishes a checkpoint and moves the alias ``latest`` to it.
 
         The parts are stored first, then the manifest with their sums, then the alias: a reader
-        sees all of it or nothing. Then removes what `keep_last` and the aliases don't protect.
+        sees all of it or nothing. Then removes what `prune` would.
 
         Args:
             step: The environment steps trained for.
@@ -60,10 +63,27 @@ class Checkpoints:
         manifest = info.to_json()  # first, because it refuses what is not JSON
         for name, data in files.items():
             self._store.put(self._key(info.name, name), data)
-        self._store.put(self._key(info.name, _MANIFEST), manifest)
+        self._store.put(self._key(info.name, layout.MANIFEST), manifest)
         self.set_alias("latest", info.name)
-        self._prune()
+        self.prune()
         return info
+
+    def surplus(self) -> list[str]:
+        """Names that neither `keep_last` nor `keep_every` nor an alias protects, oldest first.
+
+        What a killed writer has not published is among them.
+        """
+        keep = {*self.names()[-self.keep_last :], *self.aliases().values()}
+        return [name for name in self._folders() if name not in keep and not self._is_kept(name)]
+
+    def prune(self) -> None:
+        """Removes the surplus."""
+        for name in self.surplus():
+            self._store.delete(self._key(name, layout.MANIFEST))
+            self._store.delete_all(f"{self._folder}/{name}")
+
+    def _is_kept(self, name: str) -> bool:
+        return bool(self.keep_every) and _sequence(name) % self.keep_every == 0
 
     def set_alias(self, alias: str, checkpoint: str) -> None:
         """Lets `alias`, for example ``best``, mean the published checkpoint `checkpoint`.
@@ -71,22 +91,22 @@ class Checkpoints:
         Raises:
             NotFoundError: There is no such checkpoint.
         """
-        if not self._store.exists(self._key(checkpoint, _MANIFEST)):
+        if not self._store.exists(self._key(checkpoint, layout.MANIFEST)):
             raise self._no_such(checkpoint)
-        self._store.put(f"{self._run_name}/aliases/{alias}", f"{checkpoint}\n".encode())
+        self._store.put(f"{self._aliases}/{alias}", f"{checkpoint}\n".encode())
 
     def aliases(self) -> dict[str, str]:
         """Alias to checkpoint name."""
         found = {}
-        for alias in self._store.children(f"{self._run_name}/aliases"):
+        for alias in self._store.children(self._aliases):
             with contextlib.suppress(NotFoundError):
-                data = self._store.get(f"{self._run_name}/aliases/{alias}")
+                data = self._store.get(f"{self._aliases}/{alias}")
                 found[alias] = data.decode(errors="replace").strip()
         return found
 
     def names(self) -> list[str]:
         """Names of the published checkpoints, oldest first."""
-        return [n for n in self._folders() if self._store.exists(self._key(n, _MANIFEST))]
+        return [n for n in self._folders() if self._store.exists(self._key(n, layout.MANIFEST))]
 
     def infos(self) -> list[CheckpointInfo]:
         """The published checkpoints, oldest first, without those whose manifest is damaged."""
@@ -161,7 +181,7 @@ class Checkpoints:
             try:
                 data = self._store.get(key)
             except NotFoundError as error:
-                if not self._store.exists(self._key(name, _MANIFEST)):
+                if not self._store.exists(self._key(name, layout.MANIFEST)):
                     raise  # removed as a whole
                 raise DamagedError("it is missing", where=self._store.locate(key)) from error
             info.verify(part, data, where=self._store.locate(key))
@@ -169,23 +189,16 @@ class Checkpoints:
         return info, files
 
     def _manifest(self, name: str) -> CheckpointInfo:
-        key = self._key(name, _MANIFEST)
+        key = self._key(name, layout.MANIFEST)
         return CheckpointInfo.from_json(self._store.get(key), where=self._store.locate(key))
-
-    def _prune(self) -> None:
-        keep = {*self.names()[-self.keep_last :], *self.aliases().values()}
-        for name in self._folders():
-            if name not in keep:
-                self._store.delete(self._key(name, _MANIFEST))
-                self._store.delete_all(f"{self._run_name}/checkpoints/{name}")
 
     def _folders(self) -> list[str]:
         """Names of checkpoints, published or not, oldest first."""
-        found = self._store.children(f"{self._run_name}/checkpoints")
+        found = self._store.children(self._folder)
         return [name for name in found if _sequence(name)]
 
     def _key(self, checkpoint: str, file: str) -> str:
-        return f"{self._run_name}/checkpoints/{checkpoint}/{file}"
+        return layout.checkpoint_key(self._run_name, checkpoint, file)
 
     def _no_such(self, ref: str) -> NotFoundError:
         names = self.names()

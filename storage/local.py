@@ -50,7 +50,8 @@ class LocalStore(Direct):
         with self._errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("ab", buffering=0) as file:
-                file.write(data)
+                while data:  # a disk that is nearly full takes a part and only then refuses
+                    data = data[file.write(data) :]
 
     def get(self, key: str) -> bytes:
         target = self._path(key)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import time
 from typing import Any
 
 import psutil
 
-from storage.errors import NotFoundError, StorageError
+from storage.errors import NotFoundError, StorageError, UnreachableError
 from storage.store import Store
+
+logger = logging.getLogger(__name__)
 
 RENEW_EVERY_S = 10.0
 EXPIRES_AFTER_S = 180.0  # a writer that is only slow (a stopped disk, a long iteration) keeps it
@@ -79,9 +82,15 @@ class Lock:
 
     def release(self) -> None:
         """Gives the lock up, if held."""
-        if self._number is not None:
+        if self._number is None:
+            return
+        try:
             self._store.put(self._key(self._number), b'{"released": true}\n')
-            self._number = None
+        except UnreachableError as error:
+            logger.warning(
+                "other machines can write this run only in %.0f s (%s)", EXPIRES_AFTER_S, error
+            )
+        self._number = None
 
     def is_taken(self) -> bool:
         """Whether a living writer holds the lock, this object or another."""

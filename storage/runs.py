@@ -19,11 +19,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from storage import layout
 from storage.checkpoints import Checkpoints
 from storage.errors import DamagedError, NotFoundError, StorageError
 from storage.lock import Lock
 from storage.manifest import CheckpointInfo, now_utc
-from storage.store import Store, check_key
+from storage.store import Progress, Store, check_key
 
 _MAX_NAME = 100
 
@@ -43,7 +44,7 @@ class Run:
         self.store = store
         self.name = name
         self.checkpoints = Checkpoints(store, name)
-        self._lock = Lock(store, f"{name}/lock")
+        self._lock = Lock(store, layout.lock(name))
         self._history_is_whole = False
 
     @classmethod
@@ -64,8 +65,8 @@ class Run:
         run = cls(store, check_run_name(name))
         if not store.put_if_absent(f"{name}/job.json", _to_json(job)):
             raise run._name_in_use()
-        store.put(f"{name}/run.json", _to_json({"created": now_utc(), **(about or {})}))
-        run._lock.acquire()
+        run.begin_writing()
+        run.put_file("run.json", _to_json({"created": now_utc(), **(about or {})}))
         return run
 
     @classmethod
@@ -98,15 +99,17 @@ class Run:
     def begin_writing(self) -> None:
         """Makes this the run's writer; raises `StorageError` while another one lives."""
         self._lock.acquire()
+        self.store.begin(self.name)
 
-    def end_writing(self) -> None:
-        """Lets others write the run. What was written stays."""
+    def end_writing(self, progress: Progress = lambda files, size: None) -> None:
+        """Lets others write the run, once all is stored as `Store.end` says."""
+        self.store.end(progress)
         self._lock.release()
 
     def remove(self) -> None:
         """Removes the run and all that is kept of it; its name is free again."""
         self.store.delete_all(self.name)
-        self._lock = Lock(self.store, f"{self.name}/lock")
+        self._lock = Lock(self.store, layout.lock(self.name))
 
     def is_being_written(self) -> bool:
         """Whether a living process is writing it."""

@@ -25,7 +25,10 @@ def _s3(request: pytest.FixtureRequest) -> Store:
 
 
 # Every store runs the same tests: another implementation is another line here.
-STORES: dict[str, Callable[[pytest.FixtureRequest], Store]] = {"local": _local, "s3": _s3}
+STORES: dict[str, Callable[[pytest.FixtureRequest], Store]] = {
+    "local": _local,
+    "s3": _s3,
+}
 
 
 @pytest.fixture(params=sorted(STORES))
@@ -41,6 +44,7 @@ def s3_env(minio: Minio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Min
             monkeypatch.delenv(name)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("HAIRPIN_SPOOL", str(tmp_path / "spool"))
     for name, value in minio.env().items():
         monkeypatch.setenv(name, value)
     return minio

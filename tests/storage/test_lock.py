@@ -83,10 +83,13 @@ def test_a_writer_that_was_taken_over_is_told(
 ) -> None:
     monkeypatch.setattr("storage.lock.RENEW_EVERY_S", 0.0)
     run = Run.create(store, "run", {})
+    monkeypatch.setattr("storage.uploader.LOOK_EVERY_S", 0.1)  # one in the background looks anew
     run.append_history({})
-    store.put("run/lock/000002", b"{}")
+    open_store(store.url).put("run/lock/000002", b"{}")
     with pytest.raises(StorageError, match="took over"):
-        run.append_history({})
+        for _ in range(1000):
+            run.append_history({})
+            time.sleep(0.01)
 
 
 def test_a_damaged_lock_does_not_block(store: Store) -> None:
