@@ -25,7 +25,7 @@ UID = "hairpin-cluster"
 
 PER_WORKER = f"{STEPS_PER_SECOND} / {gauge('workers_healthy')}"
 EFFICIENCY = f"({PER_WORKER}) / max_over_time(({PER_WORKER})[$__range:$__rate_interval])"
-SAMPLING = "physics|camera|reward|inference|other"
+SAMPLING = "physics|camera|reward|inference"
 SHARE_SAMPLING = (
     'sum by (run) (rate(hairpin_phase_seconds_total{run=~"$run",'
     f'phase=~"{SAMPLING}"}}[$__rate_interval])) / {rate("phase_seconds_total")}'
@@ -94,14 +94,18 @@ WORKERS = Row(
             "Since a worker last handed in what it drove. All rise and fall together; a line that "
             "goes on rising is a worker that hangs.",
             "s",
-            (Query(age("worker_last_fragment_time_seconds", "worker"), "{{run}} {{worker}}"),),
+            (
+                Query(
+                    age("worker_last_fragment_time_seconds", "worker"), "{{run}} worker {{worker}}"
+                ),
+            ),
             minimum=0,
         ),
         Panel(
             "Steps per second of a worker",
             "A worker well below the others has a slower or a busier machine, and all wait for it.",
             "short",
-            (Query(rate("worker_env_steps_total", "worker"), "{{run}} {{worker}}"),),
+            (Query(rate("worker_env_steps_total", "worker"), "{{run}} worker {{worker}}"),),
             minimum=0,
         ),
         Panel(
@@ -116,8 +120,8 @@ WORKERS = Row(
         ),
         Panel(
             "Time that the workers drive",
-            "Share of the training loop's time in which all workers sample side by side. The rest "
-            "is learning, evaluations and checkpoints, which more workers do not shorten.",
+            "Share of the training loop's time in which all workers drive side by side. The rest "
+            "is learning, evaluations, checkpoints and waiting, which more workers do not shorten.",
             "percentunit",
             (Query(SHARE_SAMPLING, "{{run}}", BLUE),),
             minimum=0,
@@ -135,7 +139,7 @@ PROCESSES = Row(
             "as it learns with.",
             "none",
             (
-                Query(rate("worker_cpu_seconds_total", "worker"), "{{run}} {{worker}}"),
+                Query(rate("worker_cpu_seconds_total", "worker"), "{{run}} worker {{worker}}"),
                 Query(rate("driver_cpu_seconds_total"), "{{run}} driver"),
             ),
             width=12,
@@ -148,7 +152,7 @@ PROCESSES = Row(
             "Resident memory of each process. Pages that processes share are counted in each.",
             "bytes",
             (
-                Query(gauge("worker_memory_bytes", "worker"), "{{run}} {{worker}}"),
+                Query(gauge("worker_memory_bytes", "worker"), "{{run}} worker {{worker}}"),
                 Query(gauge("driver_memory_bytes"), "{{run}} driver"),
             ),
             width=12,

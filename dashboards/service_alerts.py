@@ -90,7 +90,7 @@ CHECKPOINT_ALERTS = (
         "The sums of a checkpoint's files did not match its manifest when it was read. The one "
         "before it was used, so the training lost what lies between them.",
         (
-            "`hairpin storage verify` checks every checkpoint of the run and names the files.",
+            "The run's output names the checkpoint and the file.",
             "Once is an accident, for example a machine that lost power. Twice is a disk or a "
             "store that loses data: move the run.",
         ),
@@ -106,7 +106,7 @@ CHECKPOINT_ALERTS = (
         (
             "The run's output says what the store answered: refused credentials, a missing "
             "bucket, or no answer at all.",
-            "Does it answer from here? `hairpin storage ls` with the same settings tells.",
+            "Does it answer from here? `hairpin runs` with the same settings tells.",
             "Look at the spool (dashboard Services): it says how long there is time. See "
             "HairpinSpoolFilling.",
         ),
@@ -167,8 +167,7 @@ CHECKPOINT_ALERTS = (
         (
             "What fills it? Old runs (`hairpin runs`), Ray's sessions in the folder for temporary "
             "files, or something else.",
-            "`hairpin storage prune` deletes the checkpoints that a run need not keep.",
-            "Let the job keep fewer: its keys `keep_last` and `keep_every`.",
+            "Let the job keep fewer checkpoints: its keys `keep_last` and `keep_every`.",
         ),
     ),
     Alert(
