@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         "hairpin bench train --json",
         "hairpin bench reward --reward reward.py",
         "hairpin bench traces",
+        "hairpin bench video --to rtsp://127.0.0.1:8554",
         "hairpin bench learn --seeds 0,1,2",
         "hairpin bench learn --soak 10",
     )
@@ -109,6 +110,26 @@ def traces(rounds: int, seconds: float, as_json: bool) -> None:
             output.line(
                 f"the traces cost {1.0 - result.ratio:.1%} of the throughput; "
                 f"{result.written_mb:,.0f} MB were written"
+            )
+
+
+@bench.command()
+@click.option("--to", metavar="WHERE", help="An rtsp:// address. [default: a file]")
+@click.option("--rounds", type=click.IntRange(1), default=26, show_default=True)
+@click.option("--seconds", type=float, default=2.0, show_default=True, help="Of each, a round.")
+@json_flag
+def video(to: str | None, rounds: int, seconds: float, as_json: bool) -> None:
+    """Training steps a second with one stream of live video, against without."""
+    with _Output(as_json) as output:
+        from hairpin.bench.video_bench import WITH, run
+
+        result = run(to=to, rounds=rounds, seconds=seconds, report=output.note)
+        output.result(result)
+        if not as_json:
+            output.rates("steps/s", result.rates, WITH)
+            output.line(
+                f"the video costs {1.0 - result.ratio:.1%} of the throughput; it sends "
+                f"{result.frames_per_s:.1f} pictures a second, {result.frame_ms:.1f} ms each"
             )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from servers.mediamtx import Mediamtx
 
 from hairpin.bench import learn_bench, sim_bench, soak
 from hairpin.bench.machine import describe, one_core, usable_cores
@@ -280,3 +281,17 @@ def test_the_reward_process_is_measured_against_the_workers_own() -> None:
     assert set(result.rates) == {reward_bench.PROCESS, reward_bench.INLINE}
     assert all(rate > 100.0 for rate in result.rates.values())
     assert 0.2 < result.ratio < 5.0
+
+
+def test_the_video_is_measured_against_training_without(
+    mediamtx: Mediamtx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hairpin.bench import video_bench
+
+    for name, value in mediamtx.env().items():
+        monkeypatch.setenv(name, value)
+    result = video_bench.run(to=mediamtx.url, rounds=2, seconds=1.0)
+    assert set(result.rates) == {video_bench.WITH, video_bench.WITHOUT}
+    assert all(rate > 100.0 for rate in result.rates.values())
+    assert 0.2 < result.ratio < 5.0
+    assert result.frames_per_s > 1.0 and result.frame_ms > 0.0

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pytest
 from servers.mediamtx import Mediamtx
 
+from hairpin.streaming import check
 from hairpin.streaming.address import Address, Credentials
 from hairpin.streaming.check import check_video
 from hairpin.streaming.encoder import Encoder
@@ -171,7 +172,11 @@ def test_a_viewer_who_never_reads_holds_nothing_up(
 
 
 @pytest.mark.parametrize("mute", [True, False])
-def test_what_is_no_video_server_is_said_at_the_start(mute: bool) -> None:
+def test_what_is_no_video_server_is_said_at_the_start(
+    mute: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check.LIMIT_S < 10.0
+    monkeypatch.setattr(check, "LIMIT_S", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         if not mute:
