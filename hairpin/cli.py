@@ -25,6 +25,10 @@ COMMANDS = {
     "stop": ("hairpin.jobs_cmd:stop", "Stop a training on a cluster; it saves first."),
     "runs": ("hairpin.runs_cmd:runs", "List the runs of a storage."),
     "show": ("hairpin.runs_cmd:show", "Numbers, checkpoints and files of a run."),
+    "storage": (
+        "hairpin.storage_cmd:storage",
+        "List, copy, verify and clear what is kept of runs.",
+    ),
     "export": (
         "hairpin.export_cmd:export",
         "Write a policy as a file for a car: ONNX, DeepRacer, torch.",

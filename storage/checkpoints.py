@@ -173,20 +173,34 @@ class Checkpoints:
             fix="Restore it from a copy, or begin a new run.",
         )
 
+    def damage(self, name: str) -> list[DamagedError]:
+        """What is wrong with each file of the published checkpoint `name`; empty if it is whole."""
+        try:
+            info = self._manifest(name)
+        except DamagedError as error:
+            return [error]
+        found = []
+        for part in info.files:
+            try:
+                self._read_part(info, part)
+            except DamagedError as error:
+                found.append(error)
+        return found
+
     def _read(self, name: str) -> tuple[CheckpointInfo, dict[str, bytes]]:
         info = self._manifest(name)
-        files = {}
-        for part in info.files:
-            key = self._key(name, part)
-            try:
-                data = self._store.get(key)
-            except NotFoundError as error:
-                if not self._store.exists(self._key(name, layout.MANIFEST)):
-                    raise  # removed as a whole
-                raise DamagedError("it is missing", where=self._store.locate(key)) from error
-            info.verify(part, data, where=self._store.locate(key))
-            files[part] = data
-        return info, files
+        return info, {part: self._read_part(info, part) for part in info.files}
+
+    def _read_part(self, info: CheckpointInfo, part: str) -> bytes:
+        key = self._key(info.name, part)
+        try:
+            data = self._store.get(key)
+        except NotFoundError as error:
+            if not self._store.exists(self._key(info.name, layout.MANIFEST)):
+                raise  # removed as a whole
+            raise DamagedError("it is missing", where=self._store.locate(key)) from error
+        info.verify(part, data, where=self._store.locate(key))
+        return data
 
     def _manifest(self, name: str) -> CheckpointInfo:
         key = self._key(name, layout.MANIFEST)

@@ -115,10 +115,15 @@ def random_weights(job: Job, seed: int = 0) -> dict[str, np.ndarray]:
 def make_run(tmp_path: Path) -> Callable[..., Run]:
     """Makes a run with a history and one checkpoint of an untrained policy."""
 
-    def make(name: str = "sample", track: str = "oval", reward: str | None = None) -> Run:
+    def make(
+        name: str = "sample",
+        track: str = "oval",
+        reward: str | None = None,
+        storage: str | None = None,
+    ) -> Run:
         options = {
             ("run",): name,
-            ("storage",): str(tmp_path / "runs"),
+            ("storage",): storage or str(tmp_path / "runs"),
             ("track",): track,
             ("reward",): reward,
         }
