@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -18,10 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from servers.errors import ServerError
+from servers.sources import CHART_TOOLS, SOURCES, Source
 
 MIN_GO = (1, 26)
 """The newest of what the sources' go.mod files ask for."""
@@ -29,80 +28,16 @@ MIN_GO = (1, 26)
 LOG_LINES_SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Source:
-    """A published Go module that programs are built from.
-
-    Attributes:
-        title: What people call it.
-        release: Its version, as its makers call it.
-        module: The module's path.
-        version: The same release, as Go calls it.
-        programs: Name of each program: its package in the module.
-        variables: Variables set while linking, by their full names.
-        tags: Build tags.
-        files: Files that a release has and the module lacks: path in the module, text.
-    """
-
-    title: str
-    release: str
-    module: str
-    version: str
-    programs: dict[str, str]
-    variables: dict[str, str] = field(default_factory=dict)
-    tags: tuple[str, ...] = ()
-    files: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """Names one recipe: a folder of the cache."""
-        digest = hashlib.sha256(repr(self).encode()).hexdigest()[:8]
-        return f"{self.title.lower()}-{self.release}-{digest}"
-
-
-MINIO = Source(
-    title="MinIO",
-    release="RELEASE.2025-09-07T16-13-09Z",
-    module="github.com/minio/minio",
-    version="v0.0.0-20250907161309-07c3a429bfed",
-    programs={"minio": "."},
-    variables={
-        "github.com/minio/minio/cmd.Version": "2025-09-07T16:13:09Z",
-        "github.com/minio/minio/cmd.ReleaseTag": "RELEASE.2025-09-07T16-13-09Z",
-        "github.com/minio/minio/cmd.CopyrightYear": "2025",
-    },
-)
-MEDIAMTX = Source(
-    title="MediaMTX",
-    release="1.20.1",
-    module="github.com/bluenviron/mediamtx",
-    version="v1.20.1",
-    programs={"mediamtx": "."},
-    # The second is a player for HLS, which is off in `servers.mediamtx`.
-    files={"internal/core/VERSION": "v1.20.1", "internal/servers/hls/hls.min.js": ""},
-)
-PROMETHEUS = Source(
-    title="Prometheus",
-    release="3.14.0",
-    module="github.com/prometheus/prometheus",
-    version="v0.314.0",
-    programs={"prometheus": "./cmd/prometheus", "promtool": "./cmd/promtool"},
-    variables={"github.com/prometheus/common/version.Version": "3.14.0"},
-    tags=("remove_all_sd",),  # clouds' service discovery is most of what there is to compile
-)
-SOURCES = (MEDIAMTX, MINIO, PROMETHEUS)
-
-
 def program(name: str) -> Path:
     """The path of a program, which is built first if this user has not got it.
 
     Args:
-        name: ``minio``, ``mediamtx``, ``prometheus`` or ``promtool``.
+        name: A program of `servers.sources`, such as ``minio`` or ``helm``.
 
     Raises:
         ServerError: It has to be built and Go is missing, too old, or fails.
     """
-    (source,) = (source for source in SOURCES if name in source.programs)
+    (source,) = (source for source in (*SOURCES, *CHART_TOOLS) if name in source.programs)
     return built(source) / name
 
 
