@@ -83,16 +83,16 @@ KUBECONFORM = Source(
     version="v0.7.0",
     programs={"kubeconform": "./cmd/kubeconform"},
 )
-KUBE_LINTER = Source(
-    title="Kube-linter",
-    release="0.8.3",
-    module="golang.stackrox.io/kube-linter",
-    version="v0.8.3",
-    programs={"kube-linter": "./cmd/kube-linter"},
+KUBE_SCORE = Source(
+    title="Kube-score",
+    release="1.20.0",
+    module="github.com/zegl/kube-score",
+    version="v1.20.0",
+    programs={"kube-score": "./cmd/kube-score"},
 )
 
 SOURCES = (MEDIAMTX, MINIO, PROMETHEUS)
 """The servers."""
 
-CHART_TOOLS = (HELM, KUBECONFORM, KUBE_LINTER)
+CHART_TOOLS = (HELM, KUBECONFORM, KUBE_SCORE)
 """What installs the chart, and what checks it."""
