@@ -168,7 +168,7 @@ def hairpin_commands() -> Iterator[tuple[Path, list[str]]]:
         for line in text.replace("\\\n", " ").splitlines():
             for command in re.split(r"&&|\|\||;|\|", line.split(" #")[0]):
                 words = shlex.split(command)
-                if "hairpin" in words:
+                if "hairpin" in words and words[0] != "helm":
                     yield path, words[words.index("hairpin") + 1 :]
 
 

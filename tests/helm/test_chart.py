@@ -1,0 +1,353 @@
+"""The chart as it is rendered: valid, linted, closed, without secrets where they could be read."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from servers import binaries
+
+from tests.helm.rendered import CHART, EXAMPLES, NAMESPACE, Helm, Json, Render
+
+ROOT = CHART.parents[1]
+KINDS_WITHOUT_SCHEMA = "PodMonitor,ServiceMonitor,PrometheusRule"
+# What kube-score would have, and why the chart has not.
+EXCEPTIONS = (
+    # One pod each, found by an ordinary Service. A budget for one pod only blocks drains, and the
+    # driver waits for a store that is away.
+    "statefulset-has-poddisruptionbudget",
+    "statefulset-has-servicename",
+    "deployment-replicas",
+    # Two pods at a time would be one too many: the ports of streams, the data base of Grafana.
+    "deployment-strategy",
+    # KubeRay makes the Service of the head.
+    "ingress-targets-service",
+    # A tag or digest names one image, which is fetched once.
+    "container-image-pull-policy",
+)
+# A limit makes a busy process wait while CPUs idle; requests share them fairly.
+NO_CPU_LIMIT = "--ignore-container-cpu-limit"
+
+
+@pytest.fixture(scope="module", params=[None, *EXAMPLES], ids=lambda path: path and path.stem)
+def values(request: pytest.FixtureRequest) -> list[str]:
+    return ["-f", str(request.param)] if request.param else []
+
+
+@pytest.fixture(scope="module")
+def objects(render: Render, values: list[str]) -> list[Json]:
+    return render(*values)
+
+
+def of_kind(objects: list[Json], kind: str) -> dict[str, Json]:
+    return {item["metadata"]["name"]: item for item in objects if item["kind"] == kind}
+
+
+def pod_specs(objects: list[Json]) -> dict[str, Json]:
+    """Every pod that the chart makes, Ray's too: name, specification."""
+    found = {}
+    for item in objects:
+        spec, name = item.get("spec", {}), f"{item['kind']}/{item['metadata']['name']}"
+        if item["kind"] == "Pod":
+            found[name] = spec
+        elif item["kind"] == "RayCluster":
+            for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]:
+                found[f"{name}/{group.get('groupName', 'head')}"] = group["template"]["spec"]
+        elif "template" in spec:
+            found[name] = spec["template"]["spec"]
+    return found
+
+
+def test_lint_finds_nothing(helm: Helm, values: list[str]) -> None:
+    ran = helm("lint", "--strict", "--quiet", str(CHART), *values)
+    assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stdout
+
+
+def test_objects_are_valid(objects: list[Json], schemas: Path) -> None:
+    name = "{{.Group}}_{{.ResourceAPIVersion}}_{{.ResourceKind}}.json"
+    command = [str(binaries.program("kubeconform")), "-strict", "-summary", "-output", "json"]
+    command += ["-skip", KINDS_WITHOUT_SCHEMA, "-schema-location", f"{schemas}/{name}"]
+    ran = subprocess.run(
+        command, input=yaml.safe_dump_all(objects), capture_output=True, text=True, check=False
+    )
+    found = json.loads(ran.stdout)
+    assert found.get("resources", []) == []
+    assert found["summary"]["valid"] > 15
+
+
+def test_schemas_refuse_what_is_wrong(render: Render, schemas: Path) -> None:
+    (cluster,) = of_kind(render(), "RayCluster").values()
+    cluster["spec"]["headGroupSpec"]["template"]["spec"]["hostnetwork"] = True
+    (account, *_) = of_kind(render(), "StatefulSet").values()
+    account["spec"]["replicas"] = "one"
+    name = "{{.Group}}_{{.ResourceAPIVersion}}_{{.ResourceKind}}.json"
+    command = [str(binaries.program("kubeconform")), "-schema-location", f"{schemas}/{name}"]
+    text = yaml.safe_dump_all([cluster, account])
+    ran = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert "hostnetwork" in ran.stdout and "replicas" in ran.stdout
+
+
+def test_kube_score_finds_nothing_but_what_is_written_down(objects: list[Json]) -> None:
+    pods = [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": name.replace("/", "-").lower(),
+                "namespace": NAMESPACE,
+                "labels": {"app.kubernetes.io/instance": "hairpin", **labels},
+            },
+            "spec": spec,
+        }
+        for name, spec, labels in ray_pods(objects)
+    ]
+    scored = [item for item in objects if item["kind"] != "RayCluster"] + pods
+    for item in scored:
+        item["metadata"].setdefault("namespace", NAMESPACE)
+    command = [str(binaries.program("kube-score")), "score", "-", "--output-format", "json"]
+    command += [NO_CPU_LIMIT, *(word for name in EXCEPTIONS for word in ("--ignore-test", name))]
+    ran = subprocess.run(
+        command, input=yaml.safe_dump_all(scored), capture_output=True, text=True, check=False
+    )
+    findings = {
+        f"{item['object_name']}: {check['check']['id']}: {comment['summary']}"
+        for item in json.loads(ran.stdout)
+        for check in item["checks"] or ()
+        if not check["skipped"] and check["grade"] < 7
+        for comment in check["comments"] or ({"summary": "no comment"},)
+    }
+    assert findings - probes_by_kuberay(findings) == set()
+
+
+def ray_pods(objects: list[Json]) -> list[tuple[str, Json, Json]]:
+    (cluster,) = of_kind(objects, "RayCluster").values()
+    spec = cluster["spec"]
+    made = []
+    for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]:
+        template = group["template"]
+        labels = {**template["metadata"]["labels"], "ray.io/cluster": cluster["metadata"]["name"]}
+        made.append((f"ray-{group.get('groupName', 'head')}", template["spec"], labels))
+    return made
+
+
+def probes_by_kuberay(findings: set[str]) -> set[str]:
+    """KubeRay gives the pods of a cluster their probes."""
+    return {text for text in findings if "/ray-" in text and ": pod-probes:" in text}
+
+
+def test_every_pod_is_restricted_and_has_no_token(objects: list[Json]) -> None:
+    for name, spec in pod_specs(objects).items():
+        assert spec["automountServiceAccountToken"] is False, name
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+            assert {"cpu", "memory"} <= set(container["resources"]["requests"]), name
+            assert "memory" in container["resources"]["limits"], name
+        kinds = {key for volume in spec.get("volumes", ()) for key in volume} - {"name"}
+        assert kinds <= {"emptyDir", "configMap", "projected"}, name
+
+
+def test_only_the_autoscaler_has_a_token(render: Render) -> None:
+    (cluster,) = of_kind(render(), "RayCluster").values()
+    head = cluster["spec"]["headGroupSpec"]["template"]["spec"]
+    (volume,) = [item for item in head["volumes"] if item["name"] == "api-token"]
+    assert "serviceAccountToken" in volume["projected"]["sources"][0]
+    (driver,) = head["containers"]
+    assert "api-token" not in {mount["name"] for mount in driver["volumeMounts"]}
+    assert "api-token" in {
+        mount["name"] for mount in cluster["spec"]["autoscalerOptions"]["volumeMounts"]
+    }
+    (fixed,) = of_kind(render("--set", "rolloutWorkers.autoscaling=false"), "RayCluster").values()
+    assert "api-token" not in json.dumps(fixed)
+
+
+def test_secrets_are_where_secrets_belong(render: Render) -> None:
+    import base64
+
+    objects = render()
+    made = {
+        base64.b64decode(value).decode()
+        for secret in of_kind(objects, "Secret").values()
+        for key, value in secret["data"].items()
+        if re.search("password|SECRET", key)
+    }
+    assert len(made) == 5 and all(len(value) >= 32 for value in made)
+    others = json.dumps([item for item in objects if item["kind"] != "Secret"])
+    assert [value for value in made if value in others] == []
+
+
+def test_rollouts_hold_no_key(objects: list[Json]) -> None:
+    for name, spec in pod_specs(objects).items():
+        if name.endswith(("/rollouts", "/learner")):
+            text = json.dumps(spec)
+            assert "secretKeyRef" not in text and "HAIRPIN_STORAGE" not in text, name
+
+
+def test_driver_finds_store_video_and_metrics(render: Render) -> None:
+    (head,) = (spec for name, spec in pod_specs(render()).items() if name.endswith("hairpin/head"))
+    found = {item["name"]: item.get("value") for item in head["containers"][0]["env"]}
+    assert found["HAIRPIN_STORAGE"] == "s3://hairpin"
+    assert found["HAIRPIN_S3_ENDPOINT"] == "http://hairpin-minio:9000"
+    assert found["HAIRPIN_VIDEO"] == "rtsp://hairpin-mediamtx:8554"
+    assert (found["HAIRPIN_METRICS_HOST"], found["HAIRPIN_METRICS_PORT"]) == ("0.0.0.0", "9400")
+    assert found["HAIRPIN_WORKERS"] == "8"
+    for secret in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "HAIRPIN_RTSP_PASSWORD"):
+        assert secret in found and found[secret] is None
+
+
+def selected(policy: Json, labels: dict[str, str]) -> bool:
+    wanted = policy["spec"]["podSelector"]["matchLabels"]
+    return wanted.items() <= labels.items()
+
+
+def test_every_pod_has_one_policy_in_both_directions(objects: list[Json]) -> None:
+    policies = of_kind(objects, "NetworkPolicy").values()
+    for policy in policies:
+        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    templates = [
+        item if item["kind"] == "Pod" else item["spec"]["template"]
+        for item in objects
+        if item["kind"] in ("Pod", "Job", "Deployment", "StatefulSet")
+    ]
+    labels = [template["metadata"]["labels"] for template in templates]
+    labels += [labels for _, _, labels in ray_pods(objects)]
+    for pod in labels:
+        assert sum(selected(policy, pod) for policy in policies) == 1, pod
+
+
+def reachable(objects: list[Json], source: dict[str, str]) -> set[str]:
+    """What a pod may begin to talk to: components of the chart, with ports."""
+    policies = list(of_kind(objects, "NetworkPolicy").values())
+    (mine,) = (policy for policy in policies if selected(policy, source))
+    found = set()
+    for target in policies:
+        component = target["metadata"]["labels"]["app.kubernetes.io/component"]
+        labels = dict(target["spec"]["podSelector"]["matchLabels"])
+        if component in ("head", "rollouts", "learner"):
+            labels["ray.io/cluster"] = "hairpin"
+        out, into = ports(mine, "egress", "to", labels), ports(target, "ingress", "from", source)
+        both = out if None in into else into if None in out else out & into
+        found |= {f"{component}:{port or 'any'}" for port in both}
+    return found
+
+
+def ports(policy: Json, way: str, peers: str, labels: dict[str, str]) -> set[Any]:
+    allowed: set[Any] = set()
+    for rule in policy["spec"][way]:
+        selectors = [
+            peer["podSelector"].get("matchLabels", {})
+            for peer in rule.get(peers, ())
+            if "podSelector" in peer and "namespaceSelector" not in peer
+        ]
+        if any(selector.items() <= labels.items() for selector in selectors):
+            allowed |= {port["port"] for port in rule.get("ports", ())} or {None}
+    return allowed
+
+
+def component(name: str) -> dict[str, str]:
+    labels = {"app.kubernetes.io/instance": "hairpin", "app.kubernetes.io/part-of": "hairpin"}
+    ray = {"ray.io/cluster": "hairpin"} if name in ("head", "rollouts", "learner") else {}
+    return {**labels, **ray, "app.kubernetes.io/component": name}
+
+
+def test_paths_are_those_of_the_picture(render: Render) -> None:
+    objects = render("--set", "learner.enabled=true")
+    ray = {"head:any", "rollouts:any", "learner:any"}
+    assert reachable(objects, component("rollouts")) == ray
+    assert reachable(objects, component("learner")) == ray
+    assert reachable(objects, component("head")) == ray | {"minio:9000", "mediamtx:8554"}
+    assert reachable(objects, component("minio")) == set()
+    assert reachable(objects, component("mediamtx")) == set()
+    assert reachable(objects, component("grafana")) == {"prometheus:9090"}
+    assert reachable(objects, component("minio-setup")) == {"minio:9000"}
+    assert reachable(objects, component("prometheus")) == {
+        *(f"head:{port}" for port in (9400, 8080, 44217, 44227)),
+        "rollouts:8080",
+        "learner:8080",
+        "minio:9000",
+        "mediamtx:9998",
+    }
+
+
+def test_names_fit_where_kuberay_adds_to_them(helm: Helm) -> None:
+    release = "a-release-whose-name-is-as-long-as-helm-lets-it-be-so"
+    ran = helm("template", release, str(CHART))
+    assert ran.returncode == 0, ran.stderr
+    for item in filter(None, yaml.safe_load_all(ran.stdout)):
+        name = item["metadata"]["name"]
+        assert len(name) <= 63 and re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name), name
+        if item["kind"] == "RayCluster":
+            assert len(name) <= 40
+
+
+def test_helm_leaves_replicas_to_the_autoscaler(render: Render) -> None:
+    (cluster,) = of_kind(render(), "RayCluster").values()
+    (group,) = cluster["spec"]["workerGroupSpecs"]
+    assert "replicas" not in group
+    assert (group["minReplicas"], group["maxReplicas"]) == (0, 4)
+    assert cluster["spec"]["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+
+
+def test_dashboards_and_rules_are_those_of_the_project(render: Render) -> None:
+    objects = of_kind(render(), "ConfigMap")
+    ours = sorted((ROOT / "dashboards" / "grafana").glob("*.json"))
+    assert ours
+    for path in ours:
+        name = f"hairpin-dashboard-{path.stem.removeprefix('hairpin-')}"
+        text = objects[name]["data"][path.name]
+        assert json.loads(text) == json.loads(path.read_text(encoding="utf-8"))
+        assert len(text) < 262_144
+    rules = (ROOT / "dashboards" / "alerts" / "hairpin.rules.yml").read_text(encoding="utf-8")
+    text = objects["hairpin-prometheus"]["data"]["hairpin.rules.yml"]
+    assert yaml.safe_load(text) == yaml.safe_load(rules)
+
+
+def test_prometheus_takes_its_configuration(render: Render, tmp_path: Path) -> None:
+    data = of_kind(render(), "ConfigMap")["hairpin-prometheus"]["data"]
+    (tmp_path / "hairpin.rules.yml").write_text(data["hairpin.rules.yml"], encoding="utf-8")
+    config = tmp_path / "prometheus.yml"
+    text = data["prometheus.yml"].replace("/etc/prometheus", str(tmp_path))
+    config.write_text(text, encoding="utf-8")
+    command = [str(binaries.program("promtool")), "check", "config", str(config)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_package_has_the_linked_files(helm: Helm, tmp_path: Path) -> None:
+    ran = helm("package", str(CHART), "--destination", str(tmp_path))
+    assert ran.returncode == 0, ran.stderr
+    with tarfile.open(tmp_path / "hairpin-0.1.0.tgz") as archive:
+        names = archive.getnames()
+        assert all(member.isfile() for member in archive.getmembers())
+    assert "hairpin/files/grafana/hairpin-training.json" in names
+    assert "hairpin/files/alerts/hairpin.rules.yml" in names
+    assert not [name for name in names if "/ci/" in name]
+
+
+def test_readme_is_up_to_date() -> None:
+    script = ROOT / "helm" / "readme.py"
+    subprocess.run([sys.executable, str(script), "--check"], check=True)
+    described = (CHART / "README.md").read_text(encoding="utf-8")
+    assert "| `s3.endpoint` |" in described
+
+
+def test_versions_agree() -> None:
+    import hairpin
+
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert chart["appVersion"] == hairpin.__version__
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    pinned = (ROOT / "deploy" / "constraints.txt").read_text(encoding="utf-8")
+    assert f"\nray=={values['rayVersion']}\n" in pinned
