@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from servers import binaries
-from servers.binaries import MINIO, SOURCES, Source, built
+from servers.binaries import built
 from servers.errors import ServerError
+from servers.sources import CHART_TOOLS, MINIO, SOURCES, Source
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 MODULE, VERSION = "example.com/greeter", "v1.2.3"
@@ -74,7 +75,7 @@ def test_of_processes_that_want_a_program_one_builds_it(
     downloads: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(downloads, PROGRAM)
-    code = f"from servers.binaries import Source, built; print(built({SOURCE!r}))"
+    code = f"from servers.binaries import built; from servers.sources import Source; print(built({SOURCE!r}))"
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", code],
@@ -131,5 +132,5 @@ def test_a_go_that_is_too_old_is_named(
 
 
 def test_versions_are_exact() -> None:
-    for source in SOURCES:
+    for source in (*SOURCES, *CHART_TOOLS):
         assert source.version.startswith("v") and source.version[1].isdigit()
