@@ -75,7 +75,8 @@ def test_of_processes_that_want_a_program_one_builds_it(
     downloads: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(downloads, PROGRAM)
-    code = f"from servers.binaries import built; from servers.sources import Source; print(built({SOURCE!r}))"
+    imports = "from servers.binaries import built; from servers.sources import Source"
+    code = f"{imports}; print(built({SOURCE!r}))"
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", code],

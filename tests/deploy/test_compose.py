@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from servers.binaries import MEDIAMTX, MINIO, PROMETHEUS
 from servers.docker import COMPOSE_FILE, Containers
 from servers.server import HOST
+from servers.sources import MEDIAMTX, MINIO, PROMETHEUS
 from servers.stack import REPOSITORY, servers
 from servers.state import Credentials, Settings
 
