@@ -95,7 +95,9 @@ def test_a_viewer_who_comes_late_sees_moving_pictures(
         frames = watch(mediamtx.reader_url("late/eval"), 20)
     assert (frames[0].width, frames[0].height) == (320, 240)
     times_s = [float(frame.pts * frame.time_base) for frame in frames]
-    np.testing.assert_allclose(np.diff(times_s), 1 / FPS, atol=1e-3)
+    steps = np.diff(times_s) * FPS  # whole numbers, also where a busy machine left one out
+    np.testing.assert_allclose(steps, np.round(steps), atol=0.02)
+    assert np.median(steps) == pytest.approx(1.0, abs=0.02)
     bars = [int(frame.to_ndarray(format="gray").mean(axis=0).argmax()) for frame in frames]
     assert len(set(np.array(bars) // 20)) > 10
     assert outlet.stats.connects == 1 and outlet.stats.frames > 60
