@@ -1,0 +1,1 @@
+"""Fault drill: breaks one thing after another under a running training, and watches."""
