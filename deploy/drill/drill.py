@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 
@@ -135,7 +136,7 @@ def _settled_rate(bench: Bench) -> float:
 
 def _longest_pause(iterations: list[tuple[float, object]], since: float, until: float) -> float:
     times = [since, *(at for at, _ in iterations if since < at < until), until]
-    return max(after - before for before, after in zip(times, times[1:], strict=False))
+    return max(after - before for before, after in itertools.pairwise(times))
 
 
 def _run(bench: Bench) -> Run:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from minio import Minio as Client
 from minio.error import S3Error
+
 from servers.errors import ServerError
 from servers.mediamtx import Mediamtx
 from servers.minio import BUCKET, Minio

@@ -91,9 +91,24 @@ def untrusted_port(tmp_path: Path) -> Iterator[int]:
     """A port that speaks TLS with a certificate which nobody has signed."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-        + ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-        + ["-keyout", str(key), "-out", str(certificate)],
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "1",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            str(key),
+            "-out",
+            str(certificate),
+        ],
         check=True,
         capture_output=True,
     )
@@ -139,7 +154,9 @@ def test_an_endpoint_that_is_no_address(minio: Minio, tmp_path: Path) -> None:
     assert "http" in line
 
 
-def test_a_certificate_that_nobody_signed(minio: Minio, tmp_path: Path, untrusted_port: int) -> None:
+def test_a_certificate_that_nobody_signed(
+    minio: Minio, tmp_path: Path, untrusted_port: int
+) -> None:
     env = {**minio.env(), "HAIRPIN_S3_ENDPOINT": f"https://127.0.0.1:{untrusted_port}"}
     line = refused(tmp_path, env, "--storage", f"s3://{BUCKET}/runs")
     assert "certificate" in line
