@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
+import socket
+import struct
 import threading
 
 _CHUNK = 65536
@@ -61,40 +62,55 @@ class Link:
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
         except OSError:
-            writer.transport.abort()
+            _reset(writer)
             return
-        ways = [
-            asyncio.create_task(self._one_way(reader, far_writer)),
-            asyncio.create_task(self._one_way(far_reader, writer)),
-        ]
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.cancel()
-            for end in (writer, far_writer):
-                end.transport.abort()
+            await asyncio.gather(
+                self._one_way(reader, far_writer), self._one_way(far_reader, writer)
+            )
+        except OSError:  # one end has gone, so the other has nobody to talk to
+            _reset(writer)
+            _reset(far_writer)
+            return
+        writer.close()
+        far_writer.close()
 
     async def _one_way(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forwards each chunk when its time has come, without holding up those behind it."""
+        """Forwards each chunk when its time has come, without holding up those behind it.
+
+        Raises:
+            OSError: The connection broke, or was broken.
+        """
         waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(256)
 
         async def take() -> None:
             while chunk := await reader.read(_CHUNK):
                 if self._random.random() < self.loss:
-                    break
+                    raise ConnectionResetError
                 await waiting.put((self._loop.time() + self.delay_s, chunk))
             await waiting.put((self._loop.time() + self.delay_s, b""))
 
-        taking = asyncio.create_task(take())
+        async def give() -> None:
+            while True:
+                due, chunk = await waiting.get()
+                await asyncio.sleep(due - self._loop.time())
+                if not chunk:
+                    writer.write_eof()
+                    return
+                writer.write(chunk)
+                await writer.drain()
+
+        tasks = [asyncio.create_task(take()), asyncio.create_task(give())]
         try:
-            with contextlib.suppress(ConnectionError):
-                while True:
-                    due, chunk = await waiting.get()
-                    await asyncio.sleep(due - self._loop.time())
-                    if not chunk:
-                        return
-                    writer.write(chunk)
-                    await writer.drain()
+            await asyncio.gather(*tasks)
         finally:
-            taking.cancel()
+            for task in tasks:
+                task.cancel()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Breaks a connection so that its other end gets an error, not an end."""
+    connection = writer.get_extra_info("socket")
+    if connection is not None and connection.fileno() >= 0:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
