@@ -14,7 +14,7 @@ import psutil
 from drill.bench import Bench
 
 WORKER = "ray::RolloutWorker"
-ENDPOINT = "ray::MetricsEndpoint"
+ENDPOINT = "ray::Endpoint"
 
 
 @dataclass(frozen=True)

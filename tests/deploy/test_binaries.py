@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from servers import binaries
 from servers.binaries import built
 from servers.errors import ServerError

@@ -19,6 +19,7 @@ import psutil
 import pytest
 import yaml
 from minio import Minio as Client
+
 from servers.server import HOST, free_port, get_json
 from servers.state import PORTS
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from servers.minio import Minio
 
+from servers.minio import Minio
 from storage import LocalStore, Store
 from storage.s3 import S3Store
 
