@@ -145,7 +145,7 @@ FAULTS = (
         worker_stopped,
         log=r"worker \d+ does not answer",
         metric='hairpin_workers_healthy{run="$run"} < hairpin_workers_wanted',
-        alert="HairpinWorkerLost",
+        alert="HairpinWorkersMissing",
     ),
     Fault(
         "store-stopped",
@@ -177,7 +177,7 @@ FAULTS = (
         spool_full,
         log="full|No space",
         metric='hairpin_store_up{run="$run"} == 0',
-        alert="HairpinDiskFull",
+        alert="HairpinDiskLow",
     ),
     Fault(
         "video-stopped",
@@ -201,7 +201,7 @@ FAULTS = (
         endpoint_killed,
         log="",
         metric='up{job="hairpin"} == 0',
-        alert="HairpinMetricsDown",
+        alert="HairpinMetricsGone",
         instant=True,
     ),
 )
