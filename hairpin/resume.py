@@ -17,7 +17,13 @@ from storage import Run, open_store
 
 Options = Mapping[tuple[str, ...], Any]
 ENDED = {"goal": "its goal is reached", "minutes": "its time is up", "steps": "its steps are done"}
-CHANGEABLE: set[tuple[str, ...]] = {("workers",), ("address",), ("storage",), ("metrics_port",)}
+CHANGEABLE: set[tuple[str, ...]] = {
+    ("workers",),
+    ("address",),
+    ("storage",),
+    ("metrics_port",),
+    ("video", "to"),
+}
 
 
 def job_to_resume(name: str, source: str | None, options: Options) -> tuple[Job, Run]:
@@ -55,6 +61,7 @@ def job_to_resume(name: str, source: str | None, options: Options) -> tuple[Job,
                 fix="Leave it out, or begin a new run without --resume.",
             )
     run.checkpoints.resolve("latest")
+    job = _changed(job, given)
     check_world(job)
     new_goal = any(way[0] == "stop" for way in given)
     reason = result_of(run).get("stop_reason")
@@ -65,7 +72,7 @@ def job_to_resume(name: str, source: str | None, options: Options) -> tuple[Job,
             fix="Give a new one: --minutes, --steps (both counted from the run's beginning) or "
             "--until.",
         )
-    return _changed(job, given), run
+    return job, run
 
 
 def _changed(job: Job, given: Options) -> Job:
@@ -77,4 +84,6 @@ def _changed(job: Job, given: Options) -> Job:
     for way in (("workers",), ("address",), ("metrics_port",)):
         if way in given:
             data[way[0]] = given[way]
+    if ("video", "to") in given:
+        data["video"]["to"] = given[("video", "to")]
     return validate_job(data, lambda way: OPTIONS.get(tuple(str(p) for p in way), "the job"))

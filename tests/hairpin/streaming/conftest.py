@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from servers.mediamtx import Mediamtx
 
 from hairpin.streaming.address import Address, Credentials, parse_address
+from servers.mediamtx import Mediamtx
 from sim.recording import Recording
 from sim.track import Track
 

@@ -14,7 +14,6 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-from servers.mediamtx import Mediamtx
 
 from hairpin.streaming import check
 from hairpin.streaming.address import Address, Credentials
@@ -23,6 +22,7 @@ from hairpin.streaming.encoder import Encoder
 from hairpin.streaming.outlet import Outlet, explain
 from hairpin.streaming.rtsp import CLOCK_HZ, RtspError, RtspPublisher
 from hairpin.streaming.settings import VideoSettings
+from servers.mediamtx import Mediamtx
 from sim.errors import UserError
 
 Image = npt.NDArray[np.uint8]

@@ -13,7 +13,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from servers.mediamtx import Mediamtx
 
 from hairpin.job import Job
 from hairpin.streaming import films
@@ -22,6 +21,7 @@ from hairpin.streaming.film import Film
 from hairpin.streaming.films import Films
 from hairpin.streaming.streams import VideoStreams, scrubbed
 from learner.events import Driven, DrivenEpisodes, Event, IterationDone, Started
+from servers.mediamtx import Mediamtx
 from sim.recording import Recording
 from storage import Run, open_store
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+
 from servers.mediamtx import Mediamtx
 
 pytestmark = pytest.mark.slow
