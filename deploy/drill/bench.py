@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from drill.training import Training
 from servers.mediamtx import Mediamtx
 from servers.minio import Minio
 from servers.prometheus import Prometheus
+from servers.server import HOST
 
 STARTS_WITHIN_S = 240.0
 POLL_S = 0.25
@@ -29,6 +32,7 @@ class Bench:
         folder: For logs and spools.
         hold_s: How long a fault lasts.
         run: The run's name.
+        metrics_port: Where its metrics are served.
         arguments: Of every `hairpin train`.
         env: Its environment.
         wrapper: The command that it is run by.
@@ -42,6 +46,7 @@ class Bench:
     folder: Path
     hold_s: float
     run: str
+    metrics_port: int
     arguments: list[str]
     env: dict[str, str]
     wrapper: list[str] = field(default_factory=list)
@@ -54,6 +59,13 @@ class Bench:
         )
         training = self.training
         training.wait_for("iterations", lambda: training.rate() > 0.0, STARTS_WITHIN_S)
+
+    def metrics_answer(self) -> bool:
+        """Whether anybody listens where the training's metrics are."""
+        with contextlib.suppress(OSError):
+            socket.create_connection((HOST, self.metrics_port), timeout=1.0).close()
+            return True
+        return False
 
     def metric(self, name: str) -> float:
         """The newest value of a metric of the run; the sum if it has labels; 0 without any."""

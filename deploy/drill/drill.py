@@ -17,6 +17,7 @@ RECOVERS_WITHIN_S = 90.0
 SETTLES_S = 8.0
 UPLOADS_WITHIN_S = 90.0
 SEEN_WITHIN_S = 30.0
+PORT_FREE_WITHIN_S = 60.0
 KILLED, DAMAGED = "driver-killed", "checkpoint-damaged"
 
 
@@ -65,6 +66,8 @@ def kill_driver(bench: Bench, interval_s: float, *, damaged: bool) -> Outcome:
     published = _published(bench)
     since = time.monotonic()
     before.kill()
+    # Ray's processes need a moment to see that their driver is gone; until then they have the port.
+    bench.wait(lambda: not bench.metrics_answer(), PORT_FREE_WITHIN_S)
     newest = _run(bench).checkpoints.resolve("latest")
     if damaged:
         _flip_a_byte(bench, newest)

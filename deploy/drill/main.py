@@ -122,6 +122,7 @@ def _bench(folder: Path, hold_s: float, *, spool_on_a_disk_of_its_own: bool) -> 
             folder=folder,
             hold_s=hold_s,
             run=RUN,
+            metrics_port=metrics_port,
             arguments=["--video", mediamtx.url, "--metrics-port", str(metrics_port)],
             env=env,
             wrapper=_own_disk(spool) if spool_on_a_disk_of_its_own else [],

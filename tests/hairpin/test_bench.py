@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from servers.mediamtx import Mediamtx
 
 from hairpin.bench import learn_bench, sim_bench, soak
 from hairpin.bench.machine import describe, one_core, usable_cores
@@ -23,6 +22,7 @@ from hairpin.bench.peers import peer
 from hairpin.bench.timing import interleaved, median_ratio, rate
 from hairpin.bench.training_run import TimedEvent, TrainingRun, run_training
 from hairpin.bench_cmd import bench
+from servers.mediamtx import Mediamtx
 from sim.errors import UserError
 
 CROP = 12
