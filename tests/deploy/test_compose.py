@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from servers.docker import COMPOSE_FILE, Containers
 from servers.server import HOST
 from servers.sources import MEDIAMTX, MINIO, PROMETHEUS

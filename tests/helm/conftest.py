@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+
 from servers import binaries
 from servers.sources import HELM
-
 from tests.helm.rendered import CHART, NAMESPACE, Helm, Json, Render
 
 KUBERNETES = "k8s.io/kubernetes@v1.36.3"

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from servers import binaries
 
+from servers import binaries
 from tests.helm.rendered import CHART, EXAMPLES, NAMESPACE, Helm, Json, Render
 
 ROOT = CHART.parents[1]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from minio import Minio as Client
 from minio.error import S3Error
+
 from servers.mediamtx import Mediamtx
 from servers.minio import Minio
 
