@@ -58,6 +58,7 @@ def main(hold: float, only: tuple[str, ...], as_json: bool, keep: bool) -> None:
                 click.echo(f"{name} ...", err=True)
                 outcome = _try(bench, name)
                 outcomes.append(outcome)
+                click.echo(f"{name}: {'; '.join(outcome.faults) or 'good'}", err=True)
                 if as_json:
                     click.echo(json.dumps(dataclasses.asdict(outcome)))
     except (ServerError, TimeoutError, RuntimeError) as error:
