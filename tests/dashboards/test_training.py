@@ -79,21 +79,24 @@ def watched(
     job.write_text(json.dumps(JOB | places), encoding="utf-8")
     began = time.time()
     firing: list[dict[str, Any]] = []
-    training = subprocess.Popen(
-        [sys.executable, "-m", "hairpin", "train", job, "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | minio.env() | mediamtx.env() | {"HAIRPIN_SPOOL": str(folder / "spool")},
-    )
-    while training.poll() is None:
-        firing += [alert for alert in server.alerts() if alert["state"] == "firing"]
-        try:
-            training.wait(EVERY_S)
-        except subprocess.TimeoutExpired:
-            continue
-    out, err = training.communicate()
-    assert training.returncode == 0, out + err
+    log = folder / "training.log"  # a pipe that nobody reads would stop the training when full
+    with log.open("w", encoding="utf-8") as output:
+        training = subprocess.Popen(
+            [sys.executable, "-m", "hairpin", "train", job],
+            stdout=output,
+            stderr=output,
+            env=os.environ
+            | minio.env()
+            | mediamtx.env()
+            | {"HAIRPIN_SPOOL": str(folder / "spool")},
+        )
+        while training.poll() is None:
+            firing += [alert for alert in server.alerts() if alert["state"] == "firing"]
+            try:
+                training.wait(EVERY_S)
+            except subprocess.TimeoutExpired:
+                continue
+    assert training.returncode == 0, log.read_text(encoding="utf-8")
     return Watched(server, began, time.time(), firing)
 
 
