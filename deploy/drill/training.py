@@ -32,7 +32,7 @@ class Training:
         resumed_from: The checkpoint that it went on from.
         iterations: When (monotonic seconds), and the iteration's record.
         checkpoints: The names of the checkpoints that it has written.
-        lines: When, and what it said to people.
+        lines: When, and what it said: to people, and of its events all but iterations.
     """
 
     def __init__(
@@ -139,8 +139,10 @@ class Training:
                 self.resumed_from = record["resumed_from"]
             elif record["event"] == "iteration_done":
                 self.iterations.append((time.monotonic(), record))
+                continue
             elif record["event"] == "checkpoint_saved":
                 self.checkpoints.append(record["name"])
+            self.lines.append((time.monotonic(), line.rstrip()))
 
     def _read_lines(self) -> None:
         assert self._process.stderr is not None
