@@ -175,7 +175,7 @@ FAULTS = (
         "spool-full",
         "stop MinIO and fill the spool's disk",
         spool_full,
-        log="full|No space",
+        log="no space left",
         metric='hairpin_store_up{run="$run"} == 0',
         alert="HairpinDiskLow",
     ),

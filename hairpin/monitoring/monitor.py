@@ -10,6 +10,7 @@ from hairpin.monitoring.run_metrics import RunMetrics
 from hairpin.monitoring.sources import Source, disk, driver, uploads
 from learner.events import Ended, Event, Started
 from storage import Run
+from storage.spool import SpooledStore
 
 
 class Monitor:
@@ -53,5 +54,7 @@ class Monitor:
 
 def folder_of(run: Run) -> Path:
     """The folder of this machine that a run is written to, or waits in for its store."""
+    if isinstance(run.store, SpooledStore):
+        return run.store.folder
     path = run.local_path("job.json")
     return Path() if path is None else path.parent
