@@ -172,7 +172,8 @@ class HairpinPPO(PPO):
             return {0: group.local_env_runner.get_state()}
         workers = group.healthy_env_runner_ids()
         states = group.foreach_env_runner(
-            _indexed_state,
+            [_indexed_call] * len(workers),
+            kwargs=[{"method": "get_state", "kwargs": {}}] * len(workers),
             remote_worker_ids=workers,
             local_env_runner=False,
             timeout_seconds=self._sampling_patience.seconds,
@@ -434,10 +435,6 @@ def explained_variance(advantages: NDArray[np.float32], targets: NDArray[np.floa
 
 def _indexed_call(worker: RolloutWorker, *, method: str, kwargs: dict[str, Any]) -> tuple[int, Any]:
     return worker.worker_index, getattr(worker, method)(**kwargs)
-
-
-def _indexed_state(worker: RolloutWorker) -> tuple[int, dict[str, Any]]:
-    return worker.worker_index, worker.get_state()
 
 
 def _checked(result: Any) -> Any:

@@ -17,7 +17,6 @@ from rollout_workers.process import (
     is_ray_worker,
     skip_torch_in_worker,
     use_one_blas_thread,
-    used_resources,
 )
 
 skip_torch_in_worker()  # before the first import of ray.rllib
@@ -34,6 +33,7 @@ from rollout_workers.network import NetworkSpec  # noqa: E402
 from rollout_workers.policy import Policy  # noqa: E402
 from rollout_workers.steps import collect_steps  # noqa: E402
 from sim.errors import UserError  # noqa: E402
+from sim.machine import used_resources  # noqa: E402
 from sim.settings import WorldSettings  # noqa: E402
 from sim.trace import as_csv  # noqa: E402
 from sim.world_files import WorldFiles  # noqa: E402

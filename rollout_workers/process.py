@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import psutil
 import ray
 
 # RLlib's own switch: its `try_import_torch` then hands out stubs. A worker never calls torch, and
@@ -41,13 +40,6 @@ def is_ray_worker() -> bool:
         return False
     mode: object = ray.get_runtime_context().worker.mode
     return bool(mode == ray.WORKER_MODE)
-
-
-def used_resources() -> tuple[int, float]:
-    """Resident memory of this process, bytes, and CPU time that it has used, seconds."""
-    process = psutil.Process()
-    times = process.cpu_times()
-    return int(process.memory_info().rss), float(times.user + times.system)
 
 
 def use_one_blas_thread() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 MANIFEST = "manifest.json"
 
@@ -42,3 +43,8 @@ def alias_of(key: str) -> str | None:
 def is_lock(key: str) -> bool:
     """Whether `key` says who writes a run."""
     return re.fullmatch(r"[^/]+/lock(/[^/]+)?", key) is not None
+
+
+def newest_number(names: Iterable[str]) -> int:
+    """The highest of the numbered entries of a lock, by their names; 0 if there is none."""
+    return max((int(name) for name in names if name.isdecimal()), default=0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from storage import layout
 from storage.errors import NotFoundError, StorageError, UnreachableError
 from storage.store import Store
 
@@ -98,8 +99,7 @@ class Lock:
         return bool(number) and _is_alive(self._holder(number))
 
     def _newest(self) -> int:
-        numbers = [int(name) for name in self._store.children(self._prefix) if name.isdecimal()]
-        return max(numbers, default=0)
+        return layout.newest_number(self._store.children(self._prefix))
 
     def _key(self, number: int) -> str:
         return f"{self._prefix}/{number:06d}"

@@ -63,7 +63,7 @@ class SpooledStore:
         return self._spool.folder
 
     def begin(self, prefix: str) -> None:
-        number = max((int(n) for n in self._remote.children(layout.lock(prefix))), default=0)
+        number = layout.newest_number(self._remote.children(layout.lock(prefix)))
         ledger = self._ledger
         with ledger.guard:
             recover(prefix, ledger, self._mirror, self._remote, self._spool, number)

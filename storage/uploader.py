@@ -115,7 +115,7 @@ class Uploader(threading.Thread):
         """Sees to the lock: whether it is still ours, and that it is seen to be."""
         folder = layout.lock(self._run)
         found = {f"{folder}/{name}": entry for name, entry in self._listed(folder).items()}
-        newest = max((int(key.rpartition("/")[2]) for key in found), default=0)
+        newest = layout.newest_number(key.rpartition("/")[2] for key in found)
         with self._ledger.guard:
             for key in [key for key in self._ledger.remote if layout.is_lock(key)]:
                 del self._ledger.remote[key]
@@ -170,12 +170,7 @@ class Uploader(threading.Thread):
         ]
         if not missing:
             return True
-        sizes = {f"{folder}/{name}": file.size for name, file in info.files.items()}
-        with self._ledger.guard:
-            if any(self._ledger.local.get(key) != sizes[key] for key in missing):
-                logger.warning("%s is damaged on this machine and is not sent", folder)
-                return False
-        if damaged := self._damaged_here(folder, info):
+        if damaged := self._damaged_here(info, missing):
             logger.warning(
                 "the checkpoint %s of the run %s was damaged while it waited here (%s); it is "
                 "dropped",
@@ -192,15 +187,13 @@ class Uploader(threading.Thread):
                     self._ledger.wrote(key, self._ledger.local[key])
         raise StorageError("parts of a checkpoint are not there", where=self._store.locate(folder))
 
-    def _damaged_here(self, folder: str, info: CheckpointInfo) -> str:
-        """What is wrong with the parts on this machine; empty if nothing is."""
-        for name in info.files:
+    def _damaged_here(self, info: CheckpointInfo, keys: list[str]) -> str:
+        """What is wrong with parts on this machine that the store has not; empty if nothing is."""
+        for key in keys:
+            name = key.rpartition("/")[2]
             try:
-                data = self._mirror.get(f"{folder}/{name}")
-                info.verify(name, data, where=name)
-            except NotFoundError:
-                continue  # it is in the store already, or removed as a whole
-            except DamagedError as error:
+                info.verify(name, self._mirror.get(key), where=name)
+            except (NotFoundError, DamagedError) as error:
                 return str(error)
         return ""
 

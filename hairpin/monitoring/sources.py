@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-import psutil
-
+from sim.machine import used_resources
 from storage import Run
 
 Reading = tuple[str, float, tuple[str, ...]]
@@ -27,10 +26,9 @@ class Stream(Protocol):
 
 def driver() -> Iterable[Reading]:
     """Memory and CPU time of this process."""
-    process = psutil.Process()
-    times = process.cpu_times()
-    yield "driver_memory_bytes", process.memory_info().rss, ()
-    yield "driver_cpu_seconds_total", times.user + times.system, ()
+    memory_bytes, cpu_s = used_resources()
+    yield "driver_memory_bytes", memory_bytes, ()
+    yield "driver_cpu_seconds_total", cpu_s, ()
 
 
 def disk(folder: Path) -> Source:
