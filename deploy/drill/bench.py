@@ -31,6 +31,7 @@ class Bench:
         prometheus: Reads the metrics of all of them, with our alert rules.
         folder: For logs and spools.
         hold_s: How long a fault lasts.
+        patience_s: How long full speed is waited for after its cure.
         run: The run's name.
         metrics_port: Where its metrics are served.
         arguments: Of every `hairpin train`.
@@ -45,6 +46,7 @@ class Bench:
     prometheus: Prometheus
     folder: Path
     hold_s: float
+    patience_s: float
     run: str
     metrics_port: int
     arguments: list[str]

@@ -13,7 +13,6 @@ from servers.errors import ServerError
 from storage import Run, open_store
 
 RECOVERED = 0.85  # of the rate before: iterations of a busy machine differ by a tenth
-RECOVERS_WITHIN_S = 90.0
 SETTLES_S = 8.0
 UPLOADS_WITHIN_S = 90.0
 SEEN_WITHIN_S = 30.0
@@ -36,7 +35,7 @@ def try_fault(bench: Bench, fault: Fault) -> Outcome:
         cured = time.monotonic()
         went_on = [at for at, _ in training.iterations if since < at <= cured]
     cured = time.monotonic() if not fault.instant else since
-    took = bench.wait(lambda: training.rate(cured) >= RECOVERED * rate, RECOVERS_WITHIN_S)
+    took = bench.wait(lambda: training.rate(cured) >= RECOVERED * rate, bench.patience_s)
     ended = time.monotonic()
     outcome.full_speed_s = None if took is None else ended - cured
     outcome.went_on = bool(went_on) or fault.instant
@@ -73,7 +72,7 @@ def kill_driver(bench: Bench, interval_s: float, *, damaged: bool) -> Outcome:
         _flip_a_byte(bench, newest)
     bench.start_training("--resume", bench.run)
     training = bench.training
-    bench.wait(lambda: training.rate() >= RECOVERED * rate, RECOVERS_WITHIN_S)
+    bench.wait(lambda: training.rate() >= RECOVERED * rate, bench.patience_s)
     outcome.full_speed_s = time.monotonic() - since if training.rate() else None
     outcome.longest_pause_s = training.iterations[0][0] - before.iterations[-1][0]
     resumed_from = training.resumed_from or ""

@@ -39,10 +39,13 @@ NAMES = (*(fault.name for fault in FAULTS), KILLED, DAMAGED)
     epilog="\b\nExamples:\n  deploy/faults\n  deploy/faults --hold 20 --only store-stopped"
 )
 @click.option("--hold", default=60.0, show_default=True, help="How long a fault lasts, seconds.")
+@click.option(
+    "--patience", default=90.0, show_default=True, help="How long to wait for full speed, seconds."
+)
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="Only this fault (repeat).")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a fault.")
 @click.option("--keep", is_flag=True, help="Keep the folder with logs and data.")
-def main(hold: float, only: tuple[str, ...], as_json: bool, keep: bool) -> None:
+def main(hold: float, patience: float, only: tuple[str, ...], as_json: bool, keep: bool) -> None:
     """Break a running training's surroundings, one thing after another, and say what came of it.
 
     Starts MinIO, MediaMTX and Prometheus of its own and a training on them, which takes all cores
@@ -53,7 +56,8 @@ def main(hold: float, only: tuple[str, ...], as_json: bool, keep: bool) -> None:
     chosen = only or NAMES
     outcomes: list[Outcome] = []
     try:
-        with _bench(folder, hold, spool_on_a_disk_of_its_own="spool-full" in chosen) as bench:
+        own_disk = "spool-full" in chosen
+        with _bench(folder, hold, patience, spool_on_a_disk_of_its_own=own_disk) as bench:
             for name in chosen:
                 click.echo(f"{name} ...", err=True)
                 outcome = _try(bench, name)
@@ -81,7 +85,9 @@ def _try(bench: Bench, name: str) -> Outcome:
 
 
 @contextmanager
-def _bench(folder: Path, hold_s: float, *, spool_on_a_disk_of_its_own: bool) -> Iterator[Bench]:
+def _bench(
+    folder: Path, hold_s: float, patience_s: float, *, spool_on_a_disk_of_its_own: bool
+) -> Iterator[Bench]:
     """Servers and a training on them; all gone afterwards."""
     minio = Minio(folder / "minio", free_port(), "drill", secrets.token_urlsafe(24))
     mediamtx = Mediamtx(
@@ -122,6 +128,7 @@ def _bench(folder: Path, hold_s: float, *, spool_on_a_disk_of_its_own: bool) -> 
             prometheus=prometheus,
             folder=folder,
             hold_s=hold_s,
+            patience_s=patience_s,
             run=RUN,
             metrics_port=metrics_port,
             arguments=["--video", mediamtx.url, "--metrics-port", str(metrics_port)],

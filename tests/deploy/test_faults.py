@@ -19,7 +19,7 @@ TRIED = ("store-stopped", "driver-killed")
 def test_a_training_goes_on_through_faults() -> None:
     chosen = [word for name in TRIED for word in ("--only", name)]
     done = subprocess.run(
-        [str(FAULTS), "--hold", "8", "--json", *chosen],
+        [str(FAULTS), "--hold", "8", "--patience", "10", "--json", *chosen],
         env={**os.environ, "PYTHON": sys.executable},
         capture_output=True,
         text=True,
