@@ -54,6 +54,7 @@ check() {
 
 python=$(supported_python)
 "$python" deploy/services build || exit 2
+"$python" deploy/cluster build || exit 2
 install
 check ruff check .
 check ruff format --check .

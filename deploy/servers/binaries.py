@@ -50,15 +50,19 @@ def cache() -> Path:
     return Path(caches).expanduser() / "hairpin" / "servers"
 
 
-def built(source: Source) -> Path:
+def built(source: Source, home: Path | None = None) -> Path:
     """The folder of a source's programs, which are built first if they are not there.
 
     One process builds and the others wait for it.
 
+    Args:
+        source: What to build.
+        home: The folder that the programs' folder is in; None: `cache`.
+
     Raises:
         ServerError: They have to be built and Go is missing, too old, or fails.
     """
-    folder = cache() / source.key
+    folder = (home or cache()) / source.key
     if folder.is_dir():
         return folder
     go = find_go(source)
@@ -101,7 +105,7 @@ def _build(source: Source, go: str, folder: Path) -> None:
     ):
         tree, programs = Path(temporary, "source"), Path(temporary, "programs")
         programs.mkdir()
-        _copy_writable(_download(source, go, log), tree)
+        _copy_writable(source.folder or _download(source, go, log), tree)
         for name, text in source.files.items():
             (tree / name).write_text(text, encoding="utf-8")
         variables = " ".join(f"-X {name}={value}" for name, value in source.variables.items())
@@ -114,6 +118,10 @@ def _build(source: Source, go: str, folder: Path) -> None:
             )
             if ran.returncode:
                 raise ServerError(f"{source.title} could not be built: {_end_of(log)}")
+        for name, program in source.links.items():
+            (programs / name).symlink_to(program)
+        for name in source.keep:
+            shutil.copytree(tree / name, programs / name)
         programs.rename(folder)
     _say(f"built {source.title} in {time.monotonic() - begun:.0f} s: {folder}")
 

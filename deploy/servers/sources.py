@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
+
+CLUSTER_PROGRAMS = Path(__file__).resolve().parents[1] / "rig" / "programs"
+"""A module that requires everything of a cluster, so that packages are compiled once for all."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,10 @@ class Source:
         variables: Variables set while linking, by their full names.
         tags: Build tags.
         files: Files that a release has and the module lacks: path in the module, text.
+        folder: A module of this repository that is built instead; nothing to download but what it
+            needs.
+        links: Other names of a program that asks by which it is called: name, program.
+        keep: Folders of the module that are wanted beside the programs.
     """
 
     title: str
@@ -29,11 +37,20 @@ class Source:
     variables: dict[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = field(default=None, repr=False)
+    links: dict[str, str] = field(default_factory=dict, repr=False)
+    keep: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def key(self) -> str:
         """Names one recipe: a folder of the cache."""
-        digest = hashlib.sha256(repr(self).encode()).hexdigest()[:8]
+        recipe = [repr(self)]
+        if self.folder:
+            paths = sorted(path for path in self.folder.rglob("*") if path.is_file())
+            recipe += [path.read_text(encoding="utf-8") for path in paths]
+        if self.links or self.keep:
+            recipe.append(repr((self.links, self.keep)))
+        digest = hashlib.sha256("".join(recipe).encode()).hexdigest()[:8]
         return f"{self.title.lower()}-{self.release}-{digest}"
 
 
@@ -73,7 +90,8 @@ HELM = Source(
     release="4.2.4",
     module="helm.sh/helm/v4",
     version="v4.2.4",
-    programs={"helm": "./cmd/helm"},
+    folder=CLUSTER_PROGRAMS,
+    programs={"helm": "helm.sh/helm/v4/cmd/helm"},
     variables={"helm.sh/helm/v4/internal/version.version": "v4.2.4"},
 )
 KUBECONFORM = Source(
@@ -81,7 +99,8 @@ KUBECONFORM = Source(
     release="0.7.0",
     module="github.com/yannh/kubeconform",
     version="v0.7.0",
-    programs={"kubeconform": "./cmd/kubeconform"},
+    folder=CLUSTER_PROGRAMS,
+    programs={"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"},
 )
 KUBE_SCORE = Source(
     title="Kube-score",

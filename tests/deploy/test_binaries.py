@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
+from rig.programs import KUBERAY, KUBERNETES
 from servers import binaries
 from servers.binaries import built
 from servers.errors import ServerError
@@ -70,6 +70,34 @@ def test_a_program_is_built_with_its_files_and_variables(downloads: Path) -> Non
     said = subprocess.run([folder / "greet"], capture_output=True, text=True, check=True)
     assert said.stderr == "hello world"
     assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [SOURCE.key]
+
+
+def test_a_module_of_a_folder_is_built_with_its_links_and_what_to_keep(
+    tmp_path: Path, downloads: Path
+) -> None:
+    module = tmp_path / "module"
+    (module / "words").mkdir(parents=True)
+    (module / "words" / "hello").write_text("world", encoding="utf-8")
+    (module / "go.mod").write_text("module example.com/here\n\ngo 1.20\n", encoding="utf-8")
+    program = 'package main\n\nimport "os"\n\nfunc main() { print(os.Args[0]) }\n'
+    (module / "main.go").write_text(program, encoding="utf-8")
+    source = Source(
+        title="Here",
+        release="1",
+        module="example.com/here",
+        version="v1.0.0",
+        folder=module,
+        programs={"one": "."},
+        links={"other": "one"},
+        keep=("words",),
+    )
+    home = tmp_path / "home"
+    folder = built(source, home)
+    assert folder.parent == home and (folder / "words" / "hello").read_text() == "world"
+    said = subprocess.run([folder / "other"], capture_output=True, text=True, check=True)
+    assert said.stderr == str(folder / "other")
+    (module / "main.go").write_text(program + "// changed\n", encoding="utf-8")
+    assert source.key != folder.name  # what is built is what the folder says now
 
 
 def test_of_processes_that_want_a_program_one_builds_it(
@@ -134,5 +162,5 @@ def test_a_go_that_is_too_old_is_named(
 
 
 def test_versions_are_exact() -> None:
-    for source in (*SOURCES, *CHART_TOOLS):
+    for source in (*SOURCES, *CHART_TOOLS, KUBERNETES, KUBERAY):
         assert source.version.startswith("v") and source.version[1].isdigit()

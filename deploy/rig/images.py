@@ -1,0 +1,208 @@
+"""Container images made of files on this machine, as OCI archives: no registry, no builder.
+
+The format is the OCI image layout (opencontainers/image-spec, image-layout.md) in a tar file. Its
+one layer is not compressed: what packing and unpacking cost is then the disk's time alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from servers.errors import ServerError
+
+from rig import programs
+from rig.components import PAUSE_IMAGE
+from rig.site import cache
+
+COREDNS_IMAGE = "localhost/coredns:1"
+KUBERAY_IMAGE = "localhost/kuberay-operator:1"
+BASE_IMAGE = "localhost/hairpin-base:1"
+
+DEBIAN = "bookworm"
+MIRROR = "http://deb.debian.org/debian"
+PACKAGES = (  # with the libraries that a Python made elsewhere asks for
+    "ca-certificates",
+    "libbz2-1.0",
+    "libffi8",
+    "liblzma5",
+    "libreadline8",
+    "libsqlite3-0",
+    "libssl3",
+    "procps",
+    "python3",
+    "python3-venv",
+    "wget",
+    "zlib1g",
+)
+NOT_PACKED = {"dev", "proc", "sys"}
+SEARCH_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+LAYOUT = "application/vnd.oci.image"
+
+
+def of_the_node() -> list[Path]:
+    """The archives that a node needs before its first pod, made first if they are not there.
+
+    Raises:
+        ServerError: A program cannot be built.
+    """
+    folder = programs.kubernetes()
+    return [
+        _of_program(folder / "pause", PAUSE_IMAGE),
+        _of_program(folder / "coredns", COREDNS_IMAGE),
+        _of_program(programs.kuberay() / "kuberay-operator", KUBERAY_IMAGE, user="65532"),
+    ]
+
+
+def base() -> Path:
+    """The archive of `BASE_IMAGE`: Debian with its Python, bash and wget, to build images from.
+
+    Raises:
+        ServerError: debootstrap is missing, or failed.
+    """
+    recipe = hashlib.sha256(repr((DEBIAN, PACKAGES)).encode()).hexdigest()[:8]
+    archive = cache() / "images" / f"base-{recipe}.tar"
+    if archive.exists():
+        return archive
+    if not shutil.which("debootstrap"):
+        raise ServerError(
+            "the base image is made by debootstrap, which is missing. "
+            "Install it: apt-get install debootstrap"
+        )
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="base.", dir=archive.parent) as temporary:
+        root = Path(temporary, "root")
+        command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+        ran = subprocess.run(
+            [*command, DEBIAN, str(root), _mirror()], capture_output=True, text=True, check=False
+        )
+        if ran.returncode:
+            said = [line for line in ran.stdout.splitlines() if line][-3:]
+            raise ServerError(f"debootstrap failed: {' | '.join(said)}")
+        for leftover in ("var/cache/apt/archives", "var/lib/apt/lists", "var/log"):
+            for path in (root / leftover).glob("*"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        tops = [path for path in sorted(root.iterdir()) if path.name not in NOT_PACKED]
+        write(archive, BASE_IMAGE, {path: path.name for path in tops})
+    return archive
+
+
+def write(
+    archive: Path,
+    name: str,
+    contents: dict[Path, str],
+    *,
+    entrypoint: Sequence[str] = (),
+    user: str = "",
+) -> None:
+    """Writes an image as an archive for ``deploy/cluster load``, or for buildah and Docker.
+
+    Args:
+        archive: The file to write.
+        name: The image's name and tag.
+        contents: Files and folders, and where each of them is in the image.
+        entrypoint: The command that a container runs.
+        user: Who runs it; root if empty.
+    """
+    with tempfile.TemporaryDirectory(prefix="image.", dir=archive.parent) as temporary:
+        layer = Path(temporary, "layer")
+        with tarfile.open(layer, "w", format=tarfile.PAX_FORMAT) as packed:
+            for path, place in contents.items():
+                packed.add(path.resolve() if path.is_file() else path, place)
+        with layer.open("rb") as file:
+            digest = _digest_of(file)
+        config = {
+            "architecture": MACHINES[platform.machine()],
+            "os": "linux",
+            "config": {"Entrypoint": list(entrypoint), "User": user, "Env": [SEARCH_PATH]},
+            "rootfs": {"type": "layers", "diff_ids": [digest]},
+        }
+        blobs = _Blobs()
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": f"{LAYOUT}.manifest.v1+json",
+            "config": blobs.add(f"{LAYOUT}.config.v1+json", config),
+            "layers": [
+                {
+                    "mediaType": f"{LAYOUT}.layer.v1.tar",
+                    "digest": digest,
+                    "size": layer.stat().st_size,
+                }
+            ],
+        }
+        top = blobs.add(f"{LAYOUT}.manifest.v1+json", manifest)
+        tag = name.rpartition(":")[2]
+        top["annotations"] = {
+            "io.containerd.image.name": name,
+            "org.opencontainers.image.ref.name": tag,
+        }
+        files = {
+            "oci-layout": json.dumps({"imageLayoutVersion": "1.0.0"}).encode(),
+            "index.json": json.dumps({"schemaVersion": 2, "manifests": [top]}).encode(),
+            **{_blob_path(digest): text for digest, text in blobs.texts.items()},
+        }
+        new = Path(temporary, "archive")
+        with tarfile.open(new, "w") as packed:
+            for path_in_archive, text in files.items():
+                info = tarfile.TarInfo(path_in_archive)
+                info.size = len(text)
+                packed.addfile(info, io.BytesIO(text))
+            packed.add(layer, _blob_path(digest))
+        os.replace(new, archive)
+
+
+class _Blobs:
+    """The small parts of an archive."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, bytes] = {}
+
+    def add(self, media_type: str, content: dict[str, Any]) -> dict[str, Any]:
+        """Adds a part and returns what refers to it."""
+        text = json.dumps(content).encode()
+        digest = _digest_of(io.BytesIO(text))
+        self.texts[digest] = text
+        return {"mediaType": media_type, "digest": digest, "size": len(text)}
+
+
+def _of_program(program: Path, name: str, user: str = "") -> Path:
+    """The archive of an image that has one program in it and nothing else."""
+    archive = cache() / "images" / f"{program.parent.name}-{program.name}.tar"
+    if not archive.exists():
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        entrypoint = [f"/{program.name}"]
+        write(archive, name, {program: program.name}, entrypoint=entrypoint, user=user)
+    return archive
+
+
+def _blob_path(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def _digest_of(file: Any) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _mirror() -> str:
+    """Where this machine gets its own Debian packages from, or else Debian's servers."""
+    for path in (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")):
+        if path.exists():
+            found = re.search(r"^(?:URIs:|deb) *(http\S+)", path.read_text("utf-8"), re.MULTILINE)
+            if found:
+                return found[1]
+    return MIRROR

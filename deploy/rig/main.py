@@ -1,0 +1,166 @@
+"""The command ``deploy/cluster``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from servers.errors import ServerError
+
+from rig import images, programs
+from rig.cluster import Cluster
+
+USER_ERROR, NOT_UP, INTERRUPTED = 2, 3, 130
+
+DESCRIPTION = """\
+A real Kubernetes of one node on this machine, with the KubeRay operator, in namespaces of its own.
+Its programs are built from source, once. Pods reach each other and nothing else; there is no
+registry, so images are loaded from files."""
+
+EXAMPLES = """\
+examples:
+  deploy/cluster up
+  export KUBECONFIG=$(deploy/cluster kubeconfig)
+  deploy/cluster kubectl get pods -A
+  deploy/cluster load image.tar         an OCI or Docker archive, as buildah and docker save it
+  deploy/cluster exec ctr -n k8s.io images list
+  deploy/cluster status --json
+  deploy/cluster down"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code: 0 done, 2 mend it and try again, 3 not up."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(Cluster(options.number), options))
+    except ServerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def up(cluster: Cluster, options: argparse.Namespace) -> int:
+    """Starts the cluster from nothing."""
+    cluster.up()
+    for archive in options.load:
+        cluster.load(archive)
+    print(f"To use it:  export KUBECONFIG={cluster.site.kubeconfig}")
+    return 0
+
+
+def down(cluster: Cluster, options: argparse.Namespace) -> int:
+    """Ends the cluster and removes everything of it but its logs."""
+    print("ended" if cluster.down() else "it was not up")
+    return 0
+
+
+def status(cluster: Cluster, options: argparse.Namespace) -> int:
+    """Says what runs."""
+    found = cluster.status()
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        _print(found)
+    return 0 if found.get("ready") else NOT_UP
+
+
+def load(cluster: Cluster, options: argparse.Namespace) -> int:
+    """Makes images available to pods."""
+    for archive in options.archives:
+        cluster.load(archive)
+    return 0
+
+
+def base(cluster: Cluster, options: argparse.Namespace) -> int:
+    """Makes the image that others can be built from, if it is not there, and prints where it is."""
+    print(images.base())
+    return 0
+
+
+def kubeconfig(cluster: Cluster, options: argparse.Namespace) -> int:
+    """Prints where the administrator's configuration is."""
+    print(cluster.site.kubeconfig)
+    return 0
+
+
+def kubectl(cluster: Cluster, options: argparse.Namespace) -> int:
+    """Becomes kubectl, as the cluster's administrator."""
+    program = programs.kubernetes() / "kubectl"
+    environment = {**os.environ, "KUBECONFIG": str(cluster.site.kubeconfig)}
+    return subprocess.run([program, *options.arguments], env=environment, check=False).returncode
+
+
+def execute(cluster: Cluster, options: argparse.Namespace) -> int:
+    """Runs a command on the node."""
+    return subprocess.run(cluster.inside(*options.arguments), check=False).returncode
+
+
+def build(cluster: Cluster, options: argparse.Namespace) -> int:
+    """Builds the programs, if this user has not got them, and prints where they are."""
+    print(programs.kubernetes())
+    print(programs.kuberay())
+    return 0
+
+
+def _print(found: dict[str, Any]) -> None:
+    if not found["up"]:
+        print(f"cluster {found['number']} is not up")
+        return
+    for name, program in found["programs"].items():
+        state = f"pid {program['pid']}" if program["pid"] else "ended"
+        again = f", started again {program['restarts']} times" if program["restarts"] else ""
+        print(f"{name:24} {state}{again}")
+    for name, ready in found.get("nodes", {}).items():
+        print(f"node {name:19} {'ready' if ready else 'not ready'}")
+    for name, phase in found.get("pods", {}).items():
+        print(f"{phase:24} {name}")
+    print(f"\nexport KUBECONFIG={found['kubeconfig']}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="deploy/cluster",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run in {
+        "up": up,
+        "down": down,
+        "status": status,
+        "load": load,
+        "kubectl": kubectl,
+        "exec": execute,
+        "kubeconfig": kubeconfig,
+        "base": base,
+        "build": build,
+    }.items():
+        text = (run.__doc__ or "").rstrip(".")
+        command = commands.add_parser(name, help=text[0].lower() + text[1:], description=text + ".")
+        command.set_defaults(run=run)
+        command.add_argument(
+            "--number",
+            type=int,
+            default=int(os.environ.get("HAIRPIN_CLUSTER_NUMBER", "0")),
+            help="which of this machine's clusters (default: $HAIRPIN_CLUSTER_NUMBER or 0)",
+        )
+        if run is up:
+            command.add_argument(
+                "--load", type=Path, action="append", default=[], help="an image archive to load"
+            )
+        elif run is status:
+            command.add_argument("--json", action="store_true", help="for programs")
+        elif run is load:
+            command.add_argument("archives", type=Path, nargs="+", help="image archives")
+        elif run in (kubectl, execute):
+            command.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on")
+    return parser

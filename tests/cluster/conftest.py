@@ -1,0 +1,175 @@
+"""A real Kubernetes with KubeRay for all tests that want one: `cluster`, and `namespace` in it.
+
+It is one of this machine's own (``deploy/cluster``), or the one of $HAIRPIN_TEST_KUBECONFIG. There,
+$HAIRPIN_TEST_LOAD_IMAGE is the command that takes an image archive, such as
+``kind load image-archive``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rig import images, programs
+from rig.cluster import Cluster, free
+
+TIMEOUT_S = 120
+RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+
+
+class KubectlError(Exception):
+    """kubectl failed; the text is what it said."""
+
+
+@dataclass(frozen=True)
+class Kubernetes:
+    """A cluster, as its administrator sees it.
+
+    Attributes:
+        kubeconfig: The file that kubectl, helm and clients are given.
+        machine: The cluster as a thing of this machine; None if it is somebody else's.
+        kubectl_path: The program.
+    """
+
+    kubeconfig: Path
+    machine: Cluster | None
+    kubectl_path: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which helm and kubectl find the cluster."""
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """What kubectl prints; raises KubectlError if it fails."""
+        ran = subprocess.run(
+            [str(self.kubectl_path), *arguments],
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ran.returncode:
+            raise KubectlError(f"{' '.join(arguments)}: {ran.stderr.strip()} {ran.stdout.strip()}")
+        return ran.stdout
+
+    def get(self, *arguments: str) -> Any:
+        """The parsed answer of ``kubectl get``."""
+        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
+
+    def apply(self, objects: str | dict[str, Any] | list[dict[str, Any]]) -> str:
+        """Applies YAML, an object, or a list of objects."""
+        if isinstance(objects, list):
+            objects = {"apiVersion": "v1", "kind": "List", "items": objects}
+        text = objects if isinstance(objects, str) else json.dumps(objects)
+        return self.kubectl("apply", "-f", "-", stdin=text)
+
+    def wait_for(
+        self, what: str, condition: str, namespace: str = "default", timeout_s: int = TIMEOUT_S
+    ) -> None:
+        """Returns when something (``pod/NAME``) is so (``condition=Ready``, ``delete``)."""
+        limit = f"--timeout={timeout_s}s"
+        self.kubectl("-n", namespace, "wait", what, f"--for={condition}", limit)
+
+    def pod_ip(self, pod: str, namespace: str = "default") -> str:
+        """The address of a pod."""
+        return str(self.get("-n", namespace, "pod", pod)["status"]["podIP"])
+
+    def run_in(self, pod: str, *command: str, namespace: str = "default") -> str:
+        """What a command prints inside a pod; raises KubectlError if it fails."""
+        return self.kubectl("-n", namespace, "exec", pod, "--", *command)
+
+    def load_image(self, archive: Path) -> None:
+        """Makes an image available to pods."""
+        if self.machine is not None:
+            self.machine.load(archive)
+            return
+        command = os.environ["HAIRPIN_TEST_LOAD_IMAGE"]
+        subprocess.run([*shlex.split(command), str(archive)], env=self.environment, check=True)
+
+
+@pytest.fixture(scope="session")
+def base_image() -> Path:
+    """The archive of the image that ours are built from, `rig.images.BASE_IMAGE`."""
+    return images.base()
+
+
+@pytest.fixture(scope="session")
+def cluster(base_image: Path) -> Iterator[Kubernetes]:
+    """The cluster that tests share, which has the base image."""
+    kubectl = programs.kubernetes() / "kubectl"
+    given = os.environ.get("HAIRPIN_TEST_KUBECONFIG")
+    if given:
+        theirs = Kubernetes(Path(given).expanduser().resolve(), None, kubectl)
+        theirs.load_image(base_image)
+        yield theirs
+        return
+    machine = free()
+    machine.up(tied=True)
+    try:
+        ours = Kubernetes(machine.site.kubeconfig, machine, kubectl)
+        ours.load_image(base_image)
+        yield ours
+    finally:
+        machine.down()
+
+
+@pytest.fixture
+def namespace(cluster: Kubernetes) -> Iterator[str]:
+    """A namespace of one's own, in which Pod Security holds pods to its restricted standard."""
+    name = f"test-{secrets.token_hex(4)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    cluster.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    )
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def pod(cluster: Kubernetes, namespace: str) -> Callable[..., str]:
+    """Starts a pod of the base image: ``pod("web", "python3", "-m", "http.server")``.
+
+    It waits until the pod is ready, and returns its name. Keywords are labels.
+    """
+
+    def start(name: str, *command: str, port: int | None = None, **labels: str) -> str:
+        container: dict[str, Any] = {
+            "name": "main",
+            "image": images.BASE_IMAGE,
+            "imagePullPolicy": "IfNotPresent",
+            "command": list(command or ("sleep", "infinity")),
+            "securityContext": RESTRICTED,
+        }
+        if port:
+            container["ports"] = [{"name": "web", "containerPort": port}]
+            container["readinessProbe"] = {"tcpSocket": {"port": port}, "periodSeconds": 1}
+        spec = {
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": False,
+            "containers": [container],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 10001,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        }
+        metadata = {"name": name, "namespace": namespace, "labels": {"app": name, **labels}}
+        cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+        cluster.wait_for(f"pod/{name}", "condition=Ready", namespace)
+        return name
+
+    return start
