@@ -7,10 +7,9 @@ import json
 import subprocess
 from pathlib import Path
 
+from rig.site import Site
 from servers.errors import ServerError
 from servers.server import write_private
-
-from rig.site import Site
 
 DAYS = "30"  # a cluster lives for minutes or hours
 

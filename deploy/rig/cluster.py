@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from servers.errors import ServerError
-
 from rig import addons, certificates, cgroups, images, programs
 from rig.components import CONTAINERD_SOCKET
 from rig.site import NUMBERS, Site
+from servers.errors import ServerError
 
 UP_TIMEOUT_S = 300.0
 DOWN_TIMEOUT_S = 60.0

@@ -20,11 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from servers.errors import ServerError
-
 from rig import programs
 from rig.components import PAUSE_IMAGE
 from rig.site import cache
+from servers.errors import ServerError
 
 COREDNS_IMAGE = "localhost/coredns:1"
 KUBERAY_IMAGE = "localhost/kuberay-operator:1"

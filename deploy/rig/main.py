@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from servers.errors import ServerError
-
 from rig import images, programs
 from rig.cluster import Cluster
+from servers.errors import ServerError
 
 USER_ERROR, NOT_UP, INTERRUPTED = 2, 3, 130
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rig.site import cache
 from servers import binaries
 from servers.sources import CLUSTER_PROGRAMS, Source
-
-from rig.site import cache
 
 _VERSION = "v1.36.3"
 _CONTAINERD = "github.com/containerd/containerd/v2"

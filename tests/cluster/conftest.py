@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from rig import images, programs
 from rig.cluster import Cluster, free
 

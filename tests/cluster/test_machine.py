@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from rig import cgroups
 from rig.cluster import Cluster, free
 from rig.node import MACHINE_WIDE

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from rig.programs import KUBERAY, KUBERNETES
 from servers import binaries
 from servers.binaries import built

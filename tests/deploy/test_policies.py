@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from rig.policies import Pod, ruleset, selects
 
 NETWORK = "10.124.0.0/24"
