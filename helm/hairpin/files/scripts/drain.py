@@ -1,4 +1,7 @@
-"""Before the head stops: asks every training on it to save and end, and waits until it has.
+"""Before a Ray pod stops: asks every training on it to save and end, waits, and then ends Ray.
+
+A shell is the first process of the pod and hands no signal on: without this, Ray would be killed
+when the time is up, and not before.
 
 usage: drain.py --seconds SECONDS
 """
@@ -6,6 +9,7 @@ usage: drain.py --seconds SECONDS
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import time
@@ -15,8 +19,8 @@ from pathlib import Path
 POLL_S = 0.2
 
 
-def drivers() -> list[int]:
-    """Process numbers of the trainings: `hairpin train`, however Python was started."""
+def running(program: str, command: str) -> list[int]:
+    """Process numbers of ``PROGRAM COMMAND``, however Python was started."""
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal() or int(folder.name) == os.getpid():
@@ -26,23 +30,27 @@ def drivers() -> list[int]:
         except OSError:  # it has ended
             continue
         names = [os.path.basename(word) for word in words]
-        if ("hairpin", "train") in pairwise(names[:4]) and not names[0].endswith("sh"):
+        if (program, command) in pairwise(names[:4]) and not names[0].endswith("sh"):
             found.append(int(folder.name))
     return found
 
 
+def ask_to_end(pids: list[int]) -> None:
+    """Sends SIGTERM to processes, of which some may have ended."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
 def main() -> None:
-    """Returns when no training is left, or when the time is up."""
-    parser = argparse.ArgumentParser(description="asks trainings to save and end")
+    """Ends Ray when no training is left, or when the time is up."""
+    parser = argparse.ArgumentParser(description="asks trainings to save and end, then ends Ray")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to wait")
     deadline = time.monotonic() + parser.parse_args().seconds
-    for pid in drivers():
-        try:
-            os.kill(pid, signal.SIGTERM)
-        except ProcessLookupError:
-            continue
-    while drivers() and time.monotonic() < deadline:
+    ask_to_end(running("hairpin", "train"))
+    while running("hairpin", "train") and time.monotonic() < deadline:
         time.sleep(POLL_S)
+    ask_to_end(running("ray", "start"))
 
 
 if __name__ == "__main__":
