@@ -59,5 +59,6 @@ install
 check ruff check .
 check ruff format --check .
 check mypy
-check pytest -ra --durations=20 "$@"
+# Two at a time, also on a larger machine: many a test is a training that takes every core.
+check pytest -ra --durations=20 --numprocesses 2 --dist loadgroup --no-loadscope-reorder "$@"
 exit "$status"
