@@ -238,8 +238,11 @@ class Cluster:
         for path in self.site.folder.glob("*"):
             if path != self.site.logs:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        with contextlib.suppress(OSError):  # there before, or in use by a kubelet of the machine's
-            os.rmdir("/var/lib/kubelet")
+        # Removing it would unmount it in the namespaces of clusters that run.
+        others = (Cluster(number) for number in NUMBERS if number != self.site.number)
+        if not any(other.running for other in others):
+            with contextlib.suppress(OSError):  # in use by a kubelet of the machine's own
+                os.rmdir("/var/lib/kubelet")
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[int | None]:
