@@ -22,6 +22,9 @@ import pytest
 from rig import images, programs
 from rig.cluster import Cluster, free
 
+from . import stand_in
+from .release import Release
+
 TIMEOUT_S = 120
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -126,6 +129,23 @@ def cluster(base_image: Path) -> Iterator[Kubernetes]:
         yield ours
     finally:
         machine.down()
+
+
+@pytest.fixture(scope="session")
+def installed(cluster: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    """The chart, installed once for all tests, which leave it as it is.
+
+    A test that changes it installs one of its own.
+    """
+    folder = tmp_path_factory.mktemp("installed")
+    stand_in.load_servers(cluster, folder)
+    release = Release(cluster, f"racing-{secrets.token_hex(4)}", folder)
+    release.values += ("--values", str(stand_in.values(folder)))
+    release.prepare()
+    release.install()
+    yield release
+    release.close()
+    release.remove()
 
 
 @pytest.fixture

@@ -1,23 +1,21 @@
-"""The chart, installed in the tests' cluster as a newcomer would, and how tests reach what it brings."""
+"""The chart, installed in the tests' cluster, and how tests reach what it brings."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import os
 import re
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from servers import binaries
 
-from .kubernetes import Kubernetes
+if TYPE_CHECKING:
+    from .conftest import Kubernetes
 
 CHART = Path(__file__).resolve().parents[2] / "helm" / "hairpin"
 VALUES = (CHART / "ci" / "laptop-values.yaml", Path(__file__).with_name("values.yaml"))
@@ -62,13 +60,56 @@ class Release:
             raise HelmError(f"helm {' '.join(arguments)}: {ran.stderr}\n{ran.stdout}")
         return ran.stdout
 
+    def prepare(self, **labels: str) -> None:
+        """Makes the namespace, and volumes where no one else makes any."""
+        metadata = {"name": self.namespace, "labels": labels}
+        self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        if self.cluster.machine is not None:
+            self.cluster.apply([self._volume(server) for server in ("minio", "prometheus")])
+
+    def _volume(self, server: str) -> dict[str, Any]:
+        """The volume that a server's claim is bound to, as a folder of this machine."""
+        assert self.cluster.machine is not None
+        name = f"{self.namespace}-{server}"
+        folder = self.cluster.machine.site.state / "volumes" / name
+        folder.mkdir(parents=True)
+        folder.chmod(0o777)  # a folder of the node is not given to the pod's group
+        claim = {"namespace": self.namespace, "name": f"data-{self.name}-{server}-0"}
+        return {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": name},
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "capacity": {"storage": "10Gi"},
+                "claimRef": claim,
+                "hostPath": {"path": str(folder)},
+                "persistentVolumeReclaimPolicy": "Retain",
+            },
+        }
+
     def install(self, *arguments: str) -> str:
         """Installs it and waits until all of it answers."""
-        return self.helm("install", self.name, str(CHART), "--wait", *self.values, *arguments)
+        said = self.helm("install", self.name, str(CHART), "--wait", *self.values, *arguments)
+        self.wait_until_ready()
+        return said
 
     def upgrade(self, *arguments: str) -> str:
         """Upgrades it, to the values of the installation and what is given."""
         return self.helm("upgrade", self.name, str(CHART), "--wait", *self.values, *arguments)
+
+    def wait_until_ready(self) -> None:
+        """Returns when the Ray cluster is ready, which Helm does not know to wait for."""
+        condition = "condition=RayClusterProvisioned"
+        self.cluster.wait_for(f"raycluster/{self.name}", condition, self.namespace)
+
+    def remove(self) -> None:
+        """Uninstalls it, and takes away what `prepare` made."""
+        self.helm("uninstall", self.name)
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
+        if self.cluster.machine is not None:
+            volumes = [f"{self.namespace}-{server}" for server in ("minio", "prometheus")]
+            self.cluster.kubectl("delete", "persistentvolume", "--wait=false", *volumes)
 
     def kubectl(self, *arguments: str) -> str:
         """What kubectl prints, in the release's namespace."""
