@@ -53,9 +53,11 @@ check() {
 }
 
 python=$(supported_python)
-"$python" deploy/services build || exit 2
-"$python" deploy/cluster build || exit 2
-install
+install & # it waits for the network and the disk, what is built for the processor
+built=0
+{ "$python" deploy/cluster build && "$python" deploy/services build; } || built=2
+wait "$!"
+(( built == 0 )) || exit "$built"
 check ruff check .
 check ruff format --check .
 check mypy

@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import platform
+import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rig import addons, certificates, cgroups, images, programs
+from rig import addons, certificates, cgroups, images, packages, programs
 from rig.components import CONTAINERD_SOCKET
+from rig.process import POLL_S, NodeProcess
 from rig.site import NUMBERS, Site
-from servers.errors import ServerError
+from servers.errors import ServerError, last_lines
 
 UP_TIMEOUT_S = 300.0
 DOWN_TIMEOUT_S = 60.0
-POLL_S = 0.05
-LOG_LINES_SHOWN = 3
-
-NEEDED = {  # program: Debian's package
-    "ip": "iproute2",
-    "iptables": "iptables",
-    "nft": "nftables",
-    "nsenter": "util-linux",
-    "openssl": "openssl",
-    "runc": "runc",
-    "unshare": "util-linux",
-    "/usr/lib/cni/ptp": "containernetworking-plugins",
-}
 
 
 class Cluster:
@@ -49,6 +35,7 @@ class Cluster:
         if number not in NUMBERS:
             raise ServerError(f"there is no cluster {number}; they are 0 to {NUMBERS[-1]}")
         self.site = Site(number)
+        self._process = NodeProcess(self.site)
 
     def __repr__(self) -> str:
         return f"Cluster({self.site.number})"
@@ -56,8 +43,7 @@ class Cluster:
     @property
     def running(self) -> bool:
         """Whether a process of it is there, or is about to be."""
-        with self._lock() as mine:
-            return mine is None
+        return self._process.running
 
     def up(self, *, tied: bool = False) -> None:
         """Starts the cluster from nothing and returns when pods can run in it.
@@ -68,9 +54,11 @@ class Cluster:
         Raises:
             ServerError: It runs already, something is missing, or a program failed.
         """
-        _check_machine()
+        if platform.system() != "Linux" or os.geteuid():
+            raise ServerError("a cluster of one's own needs Linux and root; kind and k3d do not")
+        packages.require()
         archives = images.of_the_node()
-        with self._lock() as lock:
+        with self._process.lock() as lock:
             if lock is None:
                 raise ServerError(
                     f"cluster {self.site.number} is up already: deploy/cluster status, "
@@ -80,13 +68,13 @@ class Cluster:
             begun = time.monotonic()
             certificates.make(self.site)
             try:
-                self._start_node(lock, archives, tied)
+                self._process.start(lock, archives, tied=tied, timeout_s=UP_TIMEOUT_S)
                 self._say(begun, "the API answers")
                 addons.apply(self.site, self.kubectl)
                 addons.wait(self.site, self.kubectl, UP_TIMEOUT_S)
                 self._say(begun, "the node, the name server and the KubeRay operator are ready")
             except BaseException:
-                self._end()
+                self._process.kill()
                 raise
 
     def down(self) -> bool:
@@ -95,10 +83,10 @@ class Cluster:
         Returns:
             Whether it ran.
         """
-        ran = self._end()
+        ran = self._process.kill()
         deadline = time.monotonic() + DOWN_TIMEOUT_S
         while True:
-            with self._lock() as lock:
+            with self._process.lock() as lock:
                 if lock is not None:
                     self._clear()
                     return ran
@@ -111,7 +99,7 @@ class Cluster:
 
     def kill(self) -> None:
         """Ends its processes as a crash of the node would, and cleans nothing up."""
-        self._end()
+        self._process.kill()
 
     def load(self, archive: Path) -> None:
         """Makes an image available to pods.
@@ -127,7 +115,7 @@ class Cluster:
         command = ["ctr", "-n", "k8s.io", "images", "import", "--local", str(archive.resolve())]
         ran = subprocess.run(self.inside(*command), capture_output=True, text=True, check=False)
         if ran.returncode:
-            raise ServerError(f"{archive} cannot be loaded: {_last_lines(ran.stderr)}")
+            raise ServerError(f"{archive} cannot be loaded: {last_lines(ran.stderr)}")
 
     def inside(self, *command: str) -> list[str]:
         """The command that runs a command on the node.
@@ -135,7 +123,7 @@ class Cluster:
         Raises:
             ServerError: The cluster is not up.
         """
-        enter = ["nsenter", "--target", str(self._node()), "--mount", "--net", "--pid"]
+        enter = ["nsenter", "--target", str(self._process.pid()), "--mount", "--net", "--pid"]
         path = f"PATH={programs.kubernetes()}:{os.environ['PATH']}"
         return [*enter, "env", path, f"CONTAINERD_ADDRESS={CONTAINERD_SOCKET}", *command]
 
@@ -154,7 +142,7 @@ class Cluster:
             check=False,
         )
         if ran.returncode:
-            raise ServerError(f"kubectl {' '.join(arguments)}: {_last_lines(ran.stderr)}")
+            raise ServerError(f"kubectl {' '.join(arguments)}: {last_lines(ran.stderr)}")
         return ran.stdout
 
     def status(self) -> dict[str, Any]:
@@ -162,7 +150,7 @@ class Cluster:
         found: dict[str, Any] = {"number": self.site.number, "up": self.running}
         if not found["up"]:
             return found
-        found |= self._processes()
+        found |= self._process.state()
         found["kubeconfig"] = str(self.site.kubeconfig)
         if found["ready"]:
             nodes = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
@@ -175,61 +163,6 @@ class Cluster:
                 for pod in pods
             }
         return found
-
-    def _start_node(self, lock: int, archives: list[Path], tied: bool) -> None:
-        self.site.logs.mkdir(parents=True, exist_ok=True)
-        here = Path(__file__).resolve().parents[1]
-        held, mine = os.pipe()
-        keep = [lock, held] if tied else [lock]
-        command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"]
-        command += ["--mount-proc", sys.executable, "-m", "rig.node", str(self.site.number)]
-        command += [str(programs.kubernetes()), str(held) if tied else "-", *map(str, archives)]
-        with self._log.open("ab") as log:
-            node = subprocess.Popen(
-                command,
-                env={**os.environ, "PYTHONPATH": str(here), "PYTHONDONTWRITEBYTECODE": "1"},
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=keep,
-                start_new_session=True,
-            )
-        os.close(held)
-        if not tied:
-            os.close(mine)  # else it stays open until this process ends
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(node.pid).encode(), 0)
-        deadline = time.monotonic() + UP_TIMEOUT_S
-        own = os.readlink("/proc/self/ns/net")
-        connected = False
-        while not self._processes()["ready"]:
-            if node.poll() is not None:
-                raise ServerError(f"the node ended: {self._end_of_log()}")
-            if time.monotonic() > deadline:
-                raise ServerError(f"the node did not come up: {self._end_of_log()}")
-            if not connected and os.readlink(f"/proc/{node.pid}/ns/net") != own:
-                self._connect(node.pid)
-                connected = True
-            time.sleep(POLL_S)
-
-    def _connect(self, pid: int) -> None:
-        """Lays the cable to the node and the routes to its pods and services."""
-        site = self.site
-        _ip("link", "add", site.link, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
-        _ip("address", "add", f"{site.machine_address}/24", "dev", site.link)
-        _ip("link", "set", site.link, "up")
-        for network in (site.pods, site.services):
-            _ip("route", "replace", network, "via", site.node_address)
-
-    def _end(self) -> bool:
-        """Kills the node's first process, with which the kernel ends all others."""
-        with self._lock() as lock:
-            if lock is not None:
-                return False
-        with contextlib.suppress(ServerError, ProcessLookupError):
-            os.kill(self._node(), signal.SIGKILL)
-        return True
 
     def _clear(self) -> None:
         """Removes what processes that are gone have left behind."""
@@ -244,91 +177,26 @@ class Cluster:
             with contextlib.suppress(OSError):  # in use by a kubelet of the machine's own
                 os.rmdir("/var/lib/kubelet")
 
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[int | None]:
-        """The lock that says that the cluster is ours to start or clear; None if it runs.
-
-        Whoever starts the node hands the lock on to it. The kernel lets go of it when the last
-        process that has it is gone, and the node's first process is gone last.
-        """
-        self.site.lock.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.site.lock, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield lock
-        except BlockingIOError:
-            yield None
-        finally:
-            os.close(lock)
-
-    def _node(self) -> int:
-        """The pid of the node's first process.
-
-        Raises:
-            ServerError: The cluster is not up.
-        """
-        if self.running:
-            parent = self.site.lock.read_text().strip()
-            with contextlib.suppress(OSError):
-                children = Path("/proc", parent, "task", parent, "children").read_text().split()
-                if children:
-                    return int(children[0])
-        raise ServerError(
-            f"cluster {self.site.number} is not up. "
-            f"Start it: deploy/cluster up --number {self.site.number}"
-        )
-
-    def _processes(self) -> dict[str, Any]:
-        try:
-            return dict(json.loads(self.site.processes.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return {"ready": False, "programs": {}}
-
-    @property
-    def _log(self) -> Path:
-        return self.site.logs / "node.log"
-
-    def _end_of_log(self) -> str:
-        text = self._log.read_text(encoding="utf-8", errors="replace")
-        return f"{_last_lines(text)} (logs: {self.site.logs})"
-
     def _say(self, begun: float, what: str) -> None:
         took_s = time.monotonic() - begun
         print(f"cluster {self.site.number}: {took_s:5.1f} s  {what}", file=sys.stderr, flush=True)
 
 
 def free() -> Cluster:
-    """A cluster that does not run.
+    """A cluster that does not run, one of the upper half: people take the others.
 
     Raises:
         ServerError: All of them run.
     """
-    for number in reversed(NUMBERS):  # the first ones are what people take
+    numbers = list(NUMBERS[len(NUMBERS) // 2 :])
+    random.shuffle(numbers)  # two processes that look at the same time seldom find the same one
+    for number in numbers:
         cluster = Cluster(number)
         if not cluster.running:
             return cluster
-    raise ServerError("all clusters are up; end one: deploy/cluster down --number 1")
-
-
-def _check_machine() -> None:
-    if platform.system() != "Linux" or os.geteuid():
-        raise ServerError("a cluster of one's own needs Linux and root; kind and k3d do not")
-    missing = sorted({package for name, package in NEEDED.items() if not shutil.which(name)})
-    if missing:
-        raise ServerError(f"programs are missing. Install: apt-get install {' '.join(missing)}")
+    raise ServerError(f"clusters are up; end one: deploy/cluster down --number {numbers[0]}")
 
 
 def _condition(item: dict[str, Any], kind: str) -> str:
     conditions = item["status"].get("conditions", ())
     return next((each["status"] for each in conditions if each["type"] == kind), "Unknown")
-
-
-def _ip(*arguments: str) -> None:
-    ran = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-    if ran.returncode:
-        raise ServerError(f"ip {' '.join(arguments)}: {ran.stderr.strip()}")
-
-
-def _last_lines(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " | ".join(lines[-LOG_LINES_SHOWN:]) or "it said nothing"

@@ -20,9 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rig import programs
+from rig import packages, programs
 from rig.components import PAUSE_IMAGE
 from rig.site import cache
+from servers import leftovers
 from servers.errors import ServerError
 
 COREDNS_IMAGE = "localhost/coredns:1"
@@ -71,15 +72,11 @@ def base() -> Path:
     Raises:
         ServerError: debootstrap is missing, or failed.
     """
-    recipe = hashlib.sha256(repr((DEBIAN, PACKAGES)).encode()).hexdigest()[:8]
-    archive = cache() / "images" / f"base-{recipe}.tar"
+    archive = cache() / "images" / _base_name()
     if archive.exists():
+        leftovers.use(archive)
         return archive
-    if not shutil.which("debootstrap"):
-        raise ServerError(
-            "the base image is made by debootstrap, which is missing. "
-            "Install it: apt-get install debootstrap"
-        )
+    packages.require(packages.OF_IMAGES)
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="base.", dir=archive.parent) as temporary:
         root = Path(temporary, "root")
@@ -96,6 +93,14 @@ def base() -> Path:
         tops = [path for path in sorted(root.iterdir()) if path.name not in NOT_PACKED]
         write(archive, BASE_IMAGE, {path: path.name for path in tops})
     return archive
+
+
+def clean() -> None:
+    """Removes images of other versions, if nobody has used them for a day."""
+    folder = cache() / "images"
+    leftovers.remove(folder, "base-", [_base_name()])
+    for source in (programs.KUBERNETES, programs.KUBERAY):
+        leftovers.remove(folder, source.kind, [source.key])
 
 
 def write(
@@ -176,10 +181,17 @@ class _Blobs:
         return {"mediaType": media_type, "digest": digest, "size": len(text)}
 
 
+def _base_name() -> str:
+    recipe = hashlib.sha256(repr((DEBIAN, PACKAGES)).encode()).hexdigest()[:8]
+    return f"base-{recipe}.tar"
+
+
 def _of_program(program: Path, name: str, user: str = "") -> Path:
     """The archive of an image that has one program in it and nothing else."""
     archive = cache() / "images" / f"{program.parent.name}-{program.name}.tar"
-    if not archive.exists():
+    if archive.exists():
+        leftovers.use(archive)
+    else:
         archive.parent.mkdir(parents=True, exist_ok=True)
         entrypoint = [f"/{program.name}"]
         write(archive, name, {program: program.name}, entrypoint=entrypoint, user=user)

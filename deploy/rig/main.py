@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rig import images, programs
+from rig import images, packages, programs
 from rig.cluster import Cluster
+from rig.site import cache
+from servers import binaries
 from servers.errors import ServerError
+from servers.sources import CHART_TOOLS
 
 USER_ERROR, NOT_UP, INTERRUPTED = 2, 3, 130
 
@@ -103,9 +106,20 @@ def execute(cluster: Cluster, options: argparse.Namespace) -> int:
 
 
 def build(cluster: Cluster, options: argparse.Namespace) -> int:
-    """Builds the programs, if this user has not got them, and prints where they are."""
+    """Gets what it needs, if this user has not got it, and prints where it is.
+
+    Programs of the distribution (by apt, as root), of Kubernetes and of Helm, and images.
+    """
+    packages.install()
     print(programs.kubernetes())
     print(programs.kuberay())
+    for tool in CHART_TOOLS:
+        print(binaries.built(tool))
+    for archive in [*images.of_the_node(), *([] if os.geteuid() else [images.base()])]:
+        print(archive)
+    binaries.clean((programs.KUBERNETES, programs.KUBERAY), cache())
+    binaries.clean(CHART_TOOLS)
+    images.clean()
     return 0
 
 
@@ -143,8 +157,9 @@ def _parser() -> argparse.ArgumentParser:
         "base": base,
         "build": build,
     }.items():
-        text = (run.__doc__ or "").rstrip(".")
-        command = commands.add_parser(name, help=text[0].lower() + text[1:], description=text + ".")
+        text = run.__doc__ or ""
+        brief = text.partition("\n")[0].rstrip(".")
+        command = commands.add_parser(name, help=brief[0].lower() + brief[1:], description=text)
         command.set_defaults(run=run)
         command.add_argument(
             "--number",

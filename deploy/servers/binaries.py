@@ -16,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from servers.errors import ServerError
+from servers import leftovers
+from servers.errors import ServerError, last_lines
 from servers.sources import CHART_TOOLS, SOURCES, Source
 
 MIN_GO = (1, 26)
@@ -64,6 +65,7 @@ def built(source: Source, home: Path | None = None) -> Path:
     """
     folder = (home or cache()) / source.key
     if folder.is_dir():
+        leftovers.use(folder)
         return folder
     go = find_go(source)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +73,18 @@ def built(source: Source, home: Path | None = None) -> Path:
         if not folder.is_dir():
             _build(source, go, folder)
     return folder
+
+
+def clean(sources: Sequence[Source], home: Path | None = None) -> None:
+    """Removes other versions of programs, if nobody has used them for a day.
+
+    Args:
+        sources: Whose.
+        home: The folder that they are in; None: `cache`.
+    """
+    for source in sources:
+        for name in leftovers.remove(home or cache(), source.kind, [source.key]):
+            _say(f"removed {name}, which was of another version")
 
 
 def find_go(source: Source) -> str:
@@ -111,13 +125,19 @@ def _build(source: Source, go: str, folder: Path) -> None:
         variables = " ".join(f"-X {name}={value}" for name, value in source.variables.items())
         build = [go, "build", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {variables}"]
         build += ["-tags", ",".join(source.tags)]
-        for name, package in source.programs.items():
-            command = [*build, "-o", str(programs / name), package]
-            ran = subprocess.run(
-                command, cwd=tree, env=_go_env(), stdout=output, stderr=output, check=False
-            )
-            if ran.returncode:
-                raise ServerError(f"{source.title} could not be built: {_end_of(log)}")
+        # Go calls a program as its package, and links several side by side.
+        names = list(source.programs)
+        place = f"{programs}/" if len(names) > 1 else str(programs / names[0])
+        ran = subprocess.run(
+            [*build, "-o", place, *source.programs.values()],
+            cwd=tree,
+            env=_go_env(),
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+        if ran.returncode:
+            raise ServerError(f"{source.title} could not be built: {_end_of(log)}")
         for name, program in source.links.items():
             (programs / name).symlink_to(program)
         for name in source.keep:
@@ -168,9 +188,8 @@ def _lock(path: Path, source: Source) -> Iterator[None]:
 
 
 def _end_of(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    last = [line.strip() for line in lines if line.strip()][-LOG_LINES_SHOWN:]
-    return f"{' | '.join(last) or 'Go said nothing'} (all of it: {log})"
+    text = log.read_text(encoding="utf-8", errors="replace")
+    return f"{last_lines(text, LOG_LINES_SHOWN)} (all of it: {log})"
 
 
 def _say(line: str) -> None:

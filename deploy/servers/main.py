@@ -15,6 +15,7 @@ from servers import binaries, docker, stack
 from servers.errors import ServerError
 from servers.mediamtx import READER
 from servers.server import HOST, port_variable
+from servers.sources import SOURCES
 from servers.state import METRICS_PORT, NOBODY, PORTS, Settings, State
 
 USER_ERROR, NOT_UP, INTERRUPTED = 2, 3, 130
@@ -131,6 +132,7 @@ def build(options: argparse.Namespace) -> int:
     """Builds the servers' programs, if this user has not got them, and prints where they are."""
     for name in stack.PROGRAMS:
         print(binaries.program(name))
+    binaries.clean(SOURCES)
     return 0
 
 

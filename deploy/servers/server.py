@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from servers import binaries
-from servers.errors import ServerError
+from servers.errors import ServerError, last_lines
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.05
 FREE_PORTS = range(20000, 30000)  # below those that systems hand out to clients
-LOG_LINES_SHOWN = 3
 
 
 class Server:
@@ -184,9 +183,8 @@ class Server:
                 os.kill(pid, number)
 
     def _end_of_log(self) -> str:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        said = [line.strip() for line in lines if line.strip()][-LOG_LINES_SHOWN:]
-        return f"{' | '.join(said) or 'it said nothing'} (log: {self.log})"
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        return f"{last_lines(text)} (log: {self.log})"
 
 
 def check_port(title: str, name: str, number: int) -> None:

@@ -51,7 +51,12 @@ class Source:
         if self.links or self.keep:
             recipe.append(repr((self.links, self.keep)))
         digest = hashlib.sha256("".join(recipe).encode()).hexdigest()[:8]
-        return f"{self.title.lower()}-{self.release}-{digest}"
+        return f"{self.kind}{self.release}-{digest}"
+
+    @property
+    def kind(self) -> str:
+        """What the keys of all versions begin with."""
+        return f"{self.title.lower()}-"
 
 
 MINIO = Source(

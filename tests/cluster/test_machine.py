@@ -18,6 +18,8 @@ from rig.cluster import Cluster, free
 from rig.node import MACHINE_WIDE
 from servers.errors import ServerError
 
+from .conftest import Kubernetes
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +92,7 @@ def wait_until(true: Callable[[], bool], timeout_s: float = 60.0) -> None:
         time.sleep(0.1)
 
 
-def test_up_status_and_down_by_the_command(machine: Cluster) -> None:
+def test_up_status_and_down_by_the_command(machine: Cluster, cluster: Kubernetes) -> None:
     before = machine_wide()
     down = command(machine, "status")
     assert down.returncode == 3 and "is not up" in down.stdout
@@ -126,6 +128,8 @@ def test_up_status_and_down_by_the_command(machine: Cluster) -> None:
     assert traces(machine) == []
     assert machine_wide() == before
     assert command(machine, "down").stdout == "it was not up\n"
+    if cluster.machine:  # another one, which has what it had
+        subprocess.run(cluster.machine.inside("mountpoint", "/var/lib/kubelet"), check=True)
 
 
 def test_it_ends_with_the_process_that_it_is_tied_to_and_starts_again(machine: Cluster) -> None:

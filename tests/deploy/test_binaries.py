@@ -81,23 +81,26 @@ def test_a_module_of_a_folder_is_built_with_its_links_and_what_to_keep(
     (module / "words" / "hello").write_text("world", encoding="utf-8")
     (module / "go.mod").write_text("module example.com/here\n\ngo 1.20\n", encoding="utf-8")
     program = 'package main\n\nimport "os"\n\nfunc main() { print(os.Args[0]) }\n'
-    (module / "main.go").write_text(program, encoding="utf-8")
+    for name in ("one", "two"):
+        (module / name).mkdir()
+        (module / name / "main.go").write_text(program, encoding="utf-8")
     source = Source(
         title="Here",
         release="1",
         module="example.com/here",
         version="v1.0.0",
         folder=module,
-        programs={"one": "."},
+        programs={"one": "./one", "two": "./two"},
         links={"other": "one"},
         keep=("words",),
     )
     home = tmp_path / "home"
     folder = built(source, home)
     assert folder.parent == home and (folder / "words" / "hello").read_text() == "world"
-    said = subprocess.run([folder / "other"], capture_output=True, text=True, check=True)
-    assert said.stderr == str(folder / "other")
-    (module / "main.go").write_text(program + "// changed\n", encoding="utf-8")
+    for name in ("other", "two"):
+        said = subprocess.run([folder / name], capture_output=True, text=True, check=True)
+        assert said.stderr == str(folder / name)
+    (module / "one" / "main.go").write_text(program + "// changed\n", encoding="utf-8")
     assert source.key != folder.name  # what is built is what the folder says now
 
 
@@ -162,6 +165,8 @@ def test_a_go_that_is_too_old_is_named(
         built(SOURCE)
 
 
-def test_versions_are_exact() -> None:
+def test_versions_are_exact_and_go_calls_programs_as_we_do() -> None:
     for source in (*SOURCES, *CHART_TOOLS, KUBERNETES, KUBERAY):
         assert source.version.startswith("v") and source.version[1].isdigit()
+        if len(source.programs) > 1:
+            assert all(Path(path).name == name for name, path in source.programs.items())
