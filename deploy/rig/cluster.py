@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import random
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rig import addons, certificates, cgroups, images, packages, programs
+from rig import addons, certificates, cgroups, images, machine, programs
 from rig.components import CONTAINERD_SOCKET
 from rig.process import POLL_S, NodeProcess
 from rig.site import NUMBERS, Site
@@ -54,9 +53,7 @@ class Cluster:
         Raises:
             ServerError: It runs already, something is missing, or a program failed.
         """
-        if platform.system() != "Linux" or os.geteuid():
-            raise ServerError("a cluster of one's own needs Linux and root; kind and k3d do not")
-        packages.require()
+        machine.check()
         archives = images.of_the_node()
         with self._process.lock() as lock:
             if lock is None:

@@ -36,6 +36,8 @@ sys.stdin.read()
 @pytest.fixture
 def machine() -> Iterator[Cluster]:
     """A cluster that is not up, and is not when the test ends."""
+    if "HAIRPIN_TEST_KUBECONFIG" in os.environ:
+        pytest.skip("the cluster is that of $HAIRPIN_TEST_KUBECONFIG, not one of this machine")
     cluster = free()
     yield cluster
     cluster.down()
@@ -153,6 +155,13 @@ def test_it_ends_with_the_process_that_it_is_tied_to_and_starts_again(machine: C
     wait_until(lambda: not machine.running)
     machine.down()
     assert traces(machine) == []
+
+
+def test_a_machine_that_cannot_watch_files_is_told_before_anything_starts(machine: Cluster) -> None:
+    up = f"ulimit -n 24; exec {sys.executable} {COMMAND} up --number {machine.site.number}"
+    ran = subprocess.run(["bash", "-c", up], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1
+    assert "Allow more: sysctl fs.inotify.max_user_instances=1024" in ran.stderr
 
 
 def test_what_needs_a_cluster_says_so(machine: Cluster, tmp_path: Path) -> None:
