@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks to stop, the second insists."""
+"""Ctrl-C and SIGTERM: the first asks to stop, the second insists. SIGUSR1: the machine goes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+DRAIN = signal.SIGUSR1  # what a head's pod sends before it stops; nobody else has a use for it
 
 
 class StopRequest:
@@ -20,16 +21,16 @@ class StopRequest:
 
     def __init__(self, on_first: Callable[[], None]) -> None:
         self._on_first = on_first
-        self._wished = False
+        self._wish: str | None = None
         self._before: dict[int, Any] = {}
 
-    def __call__(self) -> bool:
-        """Whether to stop."""
-        return self._wished
+    def __call__(self) -> str | None:
+        """Why to stop: "stopped" by the user, "drained" with the machine; None: not at all."""
+        return self._wish
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.getsignal(number) for number in SIGNALS}
+            self._before = {number: signal.getsignal(number) for number in (*SIGNALS, DRAIN)}
             self.install()
         return self
 
@@ -48,9 +49,15 @@ class StopRequest:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 signal.signal(number, self._receive)
+            signal.signal(DRAIN, self._drain)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._wished:
+        if self._wish == "stopped":
             raise KeyboardInterrupt
-        self._wished = True
+        self._wish = "stopped"
         self._on_first()
+
+    def _drain(self, number: int, frame: FrameType | None) -> None:
+        if self._wish is None:
+            self._wish = "drained"
+            self._on_first()

@@ -25,6 +25,7 @@ from learner.events import NOT_FOR_HISTORY, Event, Result
 from storage import Run
 
 USER_ERROR = 2
+GOES_ON = 75  # sysexits.h's EX_TEMPFAIL: begun again, it goes on
 
 
 def train_run(
@@ -54,6 +55,9 @@ def train_run(
         with streams, StopRequest(reporter.stopping) as should_stop:
             with reporter:
                 result = _train(job, run, resume, clone, reporter, should_stop, streams)
+            if result.stop_reason == "drained":  # there is no time for more, and it is not the end
+                reporter.say(f"its machine has to go: run {run.name} is saved and can go on")
+                return GOES_ON
             return _finish(job, run, result, reporter)
     finally:
         if not run.checkpoints.names():  # nothing came of it: its name can be used again

@@ -352,7 +352,8 @@ class Result:
         completion: Of the best greedy evaluation, 0 to 1; None if there was none.
         best_lap_s: The fastest lap of the best greedy evaluation.
         laps: Laps completed in training.
-        stop_reason: goal, minutes, steps, stopped (by the user) or reward.
+        stop_reason: goal, minutes, steps, stopped (by the user), drained (its machine had to go)
+            or reward.
         error: Why, if the reward function was the reason.
     """
 

@@ -46,6 +46,7 @@ MAX_REWARD_FAILURES = 0.01  # of an iteration's steps
 SLOW_REWARD = 0.3  # of the workers' driving time: worth a word
 ALL_WORKERS_DOWN_S = 120.0  # how long to wait for the first to come back
 DOWN_POLL_S = 0.5
+HASTY = ("stopped", "drained")  # reasons that come from outside
 
 
 def train(
@@ -55,7 +56,7 @@ def train(
     resume: bool = False,
     clone: Mapping[str, NDArray[np.float32]] | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], str | None] = lambda: None,
     ray_address: str | None = None,
     began: float | None = None,
     world_factory: Callable[..., Any] | None = None,
@@ -68,7 +69,8 @@ def train(
         resume: Go on from the run's latest checkpoint.
         clone: Weights to start from, see `learner.state.adopt`; fresh ones by default.
         on_event: Told what happens, in this thread.
-        should_stop: Asked between iterations; True ends the run with a last checkpoint.
+        should_stop: Asked between iterations for a reason to end the run with a last checkpoint:
+            "stopped" by the user, or "drained" when the machine has to go.
         ray_address: A Ray cluster; None for $RAY_ADDRESS, or Ray on this machine.
         began: `time.time()` from which seconds are counted; now by default.
         world_factory: What the workers step through, instead of `sim.world.World`.
@@ -111,7 +113,7 @@ class Session:
         run: Where to keep it.
         algorithm: Built, with its workers.
         on_event: Told what happens.
-        should_stop: Asked between iterations.
+        should_stop: Asked between iterations for a reason to stop.
         began: `time.time()` from which seconds are counted.
     """
 
@@ -121,7 +123,7 @@ class Session:
         run: Run,
         algorithm: HairpinPPO,
         on_event: Callable[[Event], None],
-        should_stop: Callable[[], bool],
+        should_stop: Callable[[], str | None],
         began: float,
     ) -> None:
         self.settings = settings
@@ -153,6 +155,9 @@ class Session:
         error: str | None = None
         while reason is None:
             iteration_done = self._iterate()
+            if iteration_done is None:
+                reason = self._should_stop()
+                break
             error = self._reward_error()
             if iteration_done.steps >= (self.stop.steps or float("inf")):
                 reason = "steps"
@@ -161,15 +166,14 @@ class Session:
             if self.stop.minutes is not None and reason is None:
                 trained_s = self.progress.trained_before_s + time.monotonic() - training_began
                 reason = "minutes" if trained_s >= 60.0 * self.stop.minutes else None
-            if self._should_stop() and reason is None:
-                reason = "stopped"
+            reason = reason or self._should_stop()
             if error is not None:
                 reason = "reward"
             self.progress.trained_s = time.monotonic() - training_began
             saved_before_s = time.monotonic() - self._saved_at
             if reason is None and saved_before_s >= self.settings.checkpoint_every_s:
                 self._save(best=False)
-        return self._finish(reason, error)
+        return self._finish(reason or "stopped", error)
 
     @contextlib.contextmanager
     def telling_its_end(self) -> Iterator[None]:
@@ -182,7 +186,8 @@ class Session:
                 self._emit(Ended(self.algorithm.steps, self.seconds, _reason(error)))
             raise
 
-    def _iterate(self) -> IterationDone:
+    def _iterate(self) -> IterationDone | None:
+        """An iteration; None if there is a wish to stop while no worker answers."""
         from learner.ppo import NoSamples
 
         down_since: float | None = None
@@ -193,6 +198,8 @@ class Session:
                 break
             except NoSamples as error:
                 self._tell_lost()
+                if self._should_stop():
+                    return None
                 now = time.monotonic()
                 down_since = down_since or now
                 if now - down_since > ALL_WORKERS_DOWN_S:
@@ -336,11 +343,12 @@ class Session:
 
     def _finish(self, reason: str, error: str | None) -> Result:
         progress = self.progress
+        if reason in HASTY:  # whoever is asked to end may be killed before he has evaluated
+            self._save_what_is_new()
         fresh = progress.evaluated is not None and progress.evaluated[0] == self.algorithm.steps
-        if error is None and not fresh:
+        if error is None and reason != "drained" and not fresh:
             self._evaluate()
-        if progress.saved_steps != self.algorithm.steps:
-            self._save(best=False)
+        self._save_what_is_new()
         self._emit(Ended(self.algorithm.steps, self.seconds, reason))
         return Result(
             run=self.run.name,
@@ -356,6 +364,10 @@ class Session:
             stop_reason=reason,
             error=error,
         )
+
+    def _save_what_is_new(self) -> None:
+        if self.progress.saved_steps != self.algorithm.steps:
+            self._save(best=False)
 
     def _save(self, *, best: bool) -> None:
         from learner.state import capture

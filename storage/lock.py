@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import time
 from typing import Any
@@ -114,7 +115,7 @@ class Lock:
     def _entry(self) -> bytes:
         process = psutil.Process()
         entry = {
-            "host": socket.gethostname(),
+            "host": _host(),
             "pid": process.pid,
             "process_started": process.create_time(),
             "renewed": time.time(),
@@ -125,7 +126,7 @@ class Lock:
 def _is_alive(holder: dict[str, Any]) -> bool:
     if holder.get("released") or "renewed" not in holder:
         return False
-    if holder.get("host") == socket.gethostname():
+    if holder.get("host") == _host():
         # A killed writer is known at once on its own machine; its number may be in use again.
         try:
             started = psutil.Process(int(holder["pid"])).create_time()
@@ -133,3 +134,8 @@ def _is_alive(holder: dict[str, Any]) -> bool:
             return False
         return abs(started - float(holder["process_started"])) < SAME_START_S
     return time.time() - float(holder["renewed"]) < EXPIRES_AFTER_S
+
+
+def _host() -> str:
+    """This machine; $HAIRPIN_HOST names one that is always followed by another, such as a pod."""
+    return os.environ.get("HAIRPIN_HOST") or socket.gethostname()

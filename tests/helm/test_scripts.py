@@ -154,7 +154,7 @@ def save(*_):
     time.sleep(0.3)
     open(sys.argv[2], "w").write("saved")
     sys.exit(0)
-signal.signal(signal.SIGTERM, save)
+signal.signal(signal.SIGUSR1, save)
 print("up", flush=True)
 time.sleep(60)
 """

@@ -43,9 +43,7 @@ def run(tmp_path: Path) -> Run:
 def go(run: Run) -> Train:
     """Trains a little; keyword arguments change the settings, or the call of `train`."""
 
-    def start(
-        resume: bool = False, should_stop=lambda: False, clone=None, on_event=None, **changes
-    ):
+    def start(resume: bool = False, should_stop=lambda: None, clone=None, on_event=None, **changes):
         values = {
             "world": WorldSettings(episode_s=2.0),
             "workers": 1,
@@ -122,10 +120,20 @@ def test_a_loss_that_is_not_finite_is_told_as_the_end(run: Run, go: Train) -> No
 
 
 def test_a_wish_to_stop_is_heard_and_everything_is_saved(run: Run, go: Train) -> None:
-    result, events = go(should_stop=lambda: True)
+    result, events = go(should_stop=lambda: "stopped")
     assert result.stop_reason == "stopped"
     assert run.read_checkpoint("latest")[0].step == result.steps == BATCH
-    assert of_kind(events, Evaluated)
+    told = [type(event) for event in events]
+    # Whoever asked may kill it soon.
+    assert told.index(CheckpointSaved) < told.index(Evaluated)
+
+
+def test_what_is_drained_saves_and_does_no_more(run: Run, go: Train) -> None:
+    result, events = go(should_stop=lambda: "drained")
+    assert result.stop_reason == "drained"
+    assert run.read_checkpoint("latest")[0].step == BATCH
+    assert not of_kind(events, Evaluated)
+    assert [event.reason for event in of_kind(events, Ended)] == ["drained"]
 
 
 def test_a_goal_ends_a_run_at_the_first_evaluation_that_reaches_it(go: Train) -> None:

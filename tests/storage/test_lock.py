@@ -64,6 +64,17 @@ def test_a_writer_elsewhere_is_believed_dead_when_silent(
         assert lock.held
 
 
+def test_a_machine_that_follows_another_by_its_name_knows_at_once_that_that_one_is_gone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HAIRPIN_HOST", "racing/head")
+    gone = {"host": "racing/head", "pid": 1, "process_started": 0, "renewed": time.time()}
+    store.put("run/lock/000001", json.dumps(gone).encode())
+    lock = Lock(store, "run/lock")
+    lock.acquire()
+    assert Lock(store, "run/lock").is_taken()
+
+
 def test_of_many_contenders_one_wins(store: Store) -> None:
     store.put("run/lock/000001", b'{"released": true}')
 

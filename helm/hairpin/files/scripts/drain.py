@@ -35,11 +35,11 @@ def running(program: str, command: str) -> list[int]:
     return found
 
 
-def ask_to_end(pids: list[int]) -> None:
-    """Sends SIGTERM to processes, of which some may have ended."""
+def ask_to_end(pids: list[int], number: int = signal.SIGTERM) -> None:
+    """Sends a signal to processes, of which some may have ended."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, number)
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="asks trainings to save and end, then ends Ray")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to wait")
     deadline = time.monotonic() + parser.parse_args().seconds
-    ask_to_end(running("hairpin", "train"))
+    ask_to_end(running("hairpin", "train"), signal.SIGUSR1)  # save, end, and be gone on with
     while running("hairpin", "train") and time.monotonic() < deadline:
         time.sleep(POLL_S)
     ask_to_end(running("ray", "start"))
