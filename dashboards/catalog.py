@@ -79,8 +79,8 @@ METRICS: tuple[Metric, ...] = (
     _metric(
         "run_ended",
         "gauge",
-        "1 once the run has ended, by reason: goal, minutes, steps, stopped, drained (its machine "
-        "had to go), reward (the function failed too often), nan (the loss was not finite) or error.",
+        "1 once the run has ended, by reason: goal, minutes, steps, stopped, drained (with its "
+        "machine), reward (the function failed too often), nan (the loss was not finite) or error.",
         "reason",
         always=False,
     ),
