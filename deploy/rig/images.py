@@ -23,12 +23,19 @@ from typing import Any
 from rig import packages, programs
 from rig.components import PAUSE_IMAGE
 from rig.site import cache
-from servers import leftovers
+from servers import binaries, leftovers
 from servers.errors import ServerError
+from servers.sources import MEDIAMTX, MINIO, PROMETHEUS, SOURCES
 
 COREDNS_IMAGE = "localhost/coredns:1"
 KUBERAY_IMAGE = "localhost/kuberay-operator:1"
 BASE_IMAGE = "localhost/hairpin-base:1"
+SERVER_IMAGES = {  # the chart's defaults
+    "minio": f"quay.io/minio/minio:{MINIO.release}",
+    "mediamtx": f"docker.io/bluenviron/mediamtx:{MEDIAMTX.release}",
+    "prometheus": f"docker.io/prom/prometheus:v{PROMETHEUS.release}",
+}
+"""Program: the name of the image that the chart runs it from."""
 
 DEBIAN = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
@@ -50,6 +57,7 @@ NOT_PACKED = {"dev", "proc", "sys"}
 SEARCH_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 LAYOUT = "application/vnd.oci.image"
+EPOCH = "1970-01-01T00:00:00Z"
 
 
 def of_the_node() -> list[Path]:
@@ -63,6 +71,18 @@ def of_the_node() -> list[Path]:
         _of_program(folder / "pause", PAUSE_IMAGE),
         _of_program(folder / "coredns", COREDNS_IMAGE),
         _of_program(programs.kuberay() / "kuberay-operator", KUBERAY_IMAGE, user="65532"),
+    ]
+
+
+def of_the_servers() -> list[Path]:
+    """The archives of `SERVER_IMAGES`, made first if they are not there.
+
+    Raises:
+        ServerError: A program cannot be built.
+    """
+    return [
+        _of_program(binaries.program(program), name, folder="usr/bin")
+        for program, name in SERVER_IMAGES.items()
     ]
 
 
@@ -99,7 +119,7 @@ def clean() -> None:
     """Removes images of other versions, if nobody has used them for a day."""
     folder = cache() / "images"
     leftovers.remove(folder, "base-", [_base_name()])
-    for source in (programs.KUBERNETES, programs.KUBERAY):
+    for source in (programs.KUBERNETES, programs.KUBERAY, *SOURCES):
         leftovers.remove(folder, source.kind, [source.key])
 
 
@@ -125,19 +145,20 @@ def write(
         with tarfile.open(layer, "w", format=tarfile.PAX_FORMAT) as packed:
             for path, place in contents.items():
                 packed.add(path.resolve() if path.is_file() else path, place)
-        with layer.open("rb") as file:
-            digest = _digest_of(file)
+        digest = _digest_of_file(layer)
         config = {
             "architecture": MACHINES[platform.machine()],
             "os": "linux",
             "config": {"Entrypoint": list(entrypoint), "User": user, "Env": [SEARCH_PATH]},
             "rootfs": {"type": "layers", "diff_ids": [digest]},
+            # buildah counts layers by it, and finds what it has built before by its dates.
+            "history": [{"created": EPOCH, "created_by": "deploy/rig/images.py"}],
         }
-        blobs = _Blobs()
+        text = json.dumps(config).encode()
         manifest = {
             "schemaVersion": 2,
             "mediaType": f"{LAYOUT}.manifest.v1+json",
-            "config": blobs.add(f"{LAYOUT}.config.v1+json", config),
+            "config": _described(f"{LAYOUT}.config.v1+json", text),
             "layers": [
                 {
                     "mediaType": f"{LAYOUT}.layer.v1.tar",
@@ -146,67 +167,80 @@ def write(
                 }
             ],
         }
-        top = blobs.add(f"{LAYOUT}.manifest.v1+json", manifest)
-        tag = name.rpartition(":")[2]
-        top["annotations"] = {
-            "io.containerd.image.name": name,
-            "org.opencontainers.image.ref.name": tag,
-        }
-        files = {
-            "oci-layout": json.dumps({"imageLayoutVersion": "1.0.0"}).encode(),
-            "index.json": json.dumps({"schemaVersion": 2, "manifests": [top]}).encode(),
-            **{_blob_path(digest): text for digest, text in blobs.texts.items()},
-        }
         new = Path(temporary, "archive")
-        with tarfile.open(new, "w") as packed:
-            for path_in_archive, text in files.items():
-                info = tarfile.TarInfo(path_in_archive)
-                info.size = len(text)
-                packed.addfile(info, io.BytesIO(text))
-            packed.add(layer, _blob_path(digest))
+        write_parts(new, name, json.dumps(manifest).encode(), text, {digest: layer})
         os.replace(new, archive)
 
 
-class _Blobs:
-    """The small parts of an archive."""
+def write_parts(
+    archive: Path, name: str, manifest: bytes, config: bytes, layers: dict[str, Path]
+) -> None:
+    """Writes an archive of an image whose parts are there.
 
-    def __init__(self) -> None:
-        self.texts: dict[str, bytes] = {}
+    Args:
+        archive: The file to write.
+        name: The image's name and tag.
+        manifest: The text of its manifest.
+        config: The text of its configuration.
+        layers: Digest: file of its layers, of which some may be left out.
+    """
+    top = {
+        **_described(json.loads(manifest)["mediaType"], manifest),
+        "annotations": {
+            "io.containerd.image.name": name,
+            "org.opencontainers.image.ref.name": name.rpartition(":")[2],
+        },
+    }
+    files = {
+        "oci-layout": json.dumps({"imageLayoutVersion": "1.0.0"}).encode(),
+        "index.json": json.dumps({"schemaVersion": 2, "manifests": [top]}).encode(),
+        **{_blob_path(digest_of(text)): text for text in (manifest, config)},
+    }
+    with tarfile.open(archive, "w") as packed:
+        for place, text in files.items():
+            info = tarfile.TarInfo(place)
+            info.size = len(text)
+            packed.addfile(info, io.BytesIO(text))
+        for digest, path in layers.items():
+            packed.add(path, _blob_path(digest))
 
-    def add(self, media_type: str, content: dict[str, Any]) -> dict[str, Any]:
-        """Adds a part and returns what refers to it."""
-        text = json.dumps(content).encode()
-        digest = _digest_of(io.BytesIO(text))
-        self.texts[digest] = text
-        return {"mediaType": media_type, "digest": digest, "size": len(text)}
+
+def digest_of(text: bytes) -> str:
+    """The digest by which images and their parts are known."""
+    return f"sha256:{hashlib.sha256(text).hexdigest()}"
+
+
+def _digest_of_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _described(media_type: str, text: bytes) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": digest_of(text), "size": len(text)}
 
 
 def _base_name() -> str:
-    recipe = hashlib.sha256(repr((DEBIAN, PACKAGES)).encode()).hexdigest()[:8]
+    recipe = hashlib.sha256(repr((DEBIAN, PACKAGES, "2")).encode()).hexdigest()[:8]
     return f"base-{recipe}.tar"
 
 
-def _of_program(program: Path, name: str, user: str = "") -> Path:
+def _of_program(program: Path, name: str, *, user: str = "", folder: str = "") -> Path:
     """The archive of an image that has one program in it and nothing else."""
     archive = cache() / "images" / f"{program.parent.name}-{program.name}.tar"
     if archive.exists():
         leftovers.use(archive)
     else:
         archive.parent.mkdir(parents=True, exist_ok=True)
-        entrypoint = [f"/{program.name}"]
-        write(archive, name, {program: program.name}, entrypoint=entrypoint, user=user)
+        place = f"{folder}/{program.name}".removeprefix("/")
+        write(archive, name, {program: place}, entrypoint=[f"/{place}"], user=user)
     return archive
 
 
 def _blob_path(digest: str) -> str:
     return f"blobs/{digest.replace(':', '/')}"
-
-
-def _digest_of(file: Any) -> str:
-    digest = hashlib.sha256()
-    while piece := file.read(1 << 20):
-        digest.update(piece)
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _mirror() -> str:

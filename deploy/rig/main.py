@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rig import images, packages, programs
+from rig import building, images, linking, packages, programs
 from rig.cluster import Cluster
 from rig.site import cache
 from servers import binaries
@@ -31,6 +31,7 @@ examples:
   export KUBECONFIG=$(deploy/cluster kubeconfig)
   deploy/cluster kubectl get pods -A
   deploy/cluster load image.tar         an OCI or Docker archive, as buildah and docker save it
+  deploy/cluster images && helm install hairpin helm/hairpin --set grafana.enabled=false
   deploy/cluster exec ctr -n k8s.io images list
   deploy/cluster status --json
   deploy/cluster down"""
@@ -78,6 +79,19 @@ def load(cluster: Cluster, options: argparse.Namespace) -> int:
     """Makes images available to pods."""
     for archive in options.archives:
         cluster.load(archive)
+    return 0
+
+
+def load_all(cluster: Cluster, options: argparse.Namespace) -> int:
+    """Builds the images that the chart needs, if they are not there, and loads them.
+
+    They have the chart's default names. There is none of Grafana, which Go alone does not build.
+    """
+    linking.load_hairpin(cluster)
+    for archive in images.of_the_servers():
+        cluster.load(archive)
+    for name in (building.IMAGE, *images.SERVER_IMAGES.values()):
+        print(name)
     return 0
 
 
@@ -151,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
         "down": down,
         "status": status,
         "load": load,
+        "images": load_all,
         "kubectl": kubectl,
         "exec": execute,
         "kubeconfig": kubeconfig,

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from rig import images, programs
+from rig import building, images, linking, programs
 from rig.cluster import Cluster, free
 
 from . import stand_in
@@ -129,6 +129,27 @@ def cluster(base_image: Path) -> Iterator[Kubernetes]:
         yield ours
     finally:
         machine.down()
+
+
+@pytest.fixture(scope="session")
+def server_images(cluster: Kubernetes) -> None:
+    """The cluster has the servers of the chart, under the names that are the chart's defaults."""
+    for archive in images.of_the_servers():
+        cluster.load_image(archive)
+
+
+@pytest.fixture(scope="session")
+def hairpin_image(cluster: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The cluster has this working tree's image; its name, which is the chart's default."""
+    if cluster.machine is not None:
+        linking.load_hairpin(cluster.machine)
+        return building.IMAGE
+    archive = tmp_path_factory.mktemp("image") / "hairpin.tar"
+    with building.built() as image:
+        image.save(archive)
+    cluster.load_image(archive)
+    archive.unlink()
+    return building.IMAGE
 
 
 @pytest.fixture(scope="session")
