@@ -34,6 +34,8 @@ REASONS = {
     "steps": "the steps are done",
     "stopped": "stopped by you",
     "reward": "the reward function failed too often",
+    "allowance": "the participant's minutes of training are used up",
+    "room": "the participant's runs take as much room as they may",
 }
 
 

@@ -143,13 +143,21 @@ def _print_table(found: list[ClusterJob]) -> None:
     from hairpin.numbers import clock
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    whose = any(job.tenant for job in found)
     table.add_column("run", no_wrap=True, overflow="fold")
+    if whose:
+        table.add_column("tenant", no_wrap=True)
     table.add_column("state", no_wrap=True)
+    if whose:
+        table.add_column("minutes of tenant", justify="right", no_wrap=True)
     table.add_column("submitted", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("problem", overflow="fold")
     for job in found:
-        table.add_row(job.run or job.job, job.state, job.submitted, clock(job.seconds), job.problem)
+        tenant = [job.tenant] if whose else []
+        minutes = [job.minutes_text] if whose else []
+        times = (job.submitted, clock(job.seconds))
+        table.add_row(job.run or job.job, *tenant, job.state_text, *minutes, *times, job.problem)
     console = Console()
     if not console.is_terminal:  # a pipe has no width to fit in
         console = Console(width=200)

@@ -9,6 +9,8 @@ from hairpin.job import Job, validate_job
 from sim.errors import UserError
 from storage import Run
 
+COPIES = "hairpin-"  # how the names of folders begin that have copies of a run's files
+
 
 def job_of(run: Run) -> Job:
     """The job of `run`, naming the run's own copies of its reward function and route.
@@ -36,6 +38,6 @@ def _as_file(run: Run, name: str) -> Path:
     """The run's file `name` on this machine, copied here if the store keeps no files."""
     path = run.local_path(name)
     if path is None:
-        path = Path(tempfile.mkdtemp(prefix="hairpin-")) / name
+        path = Path(tempfile.mkdtemp(prefix=COPIES)) / name
         path.write_bytes(run.get_file(name))
     return path

@@ -18,14 +18,26 @@ from hairpin.options import address_option, examples, json_option
         "hairpin submit my_car/ --track bowtie --minutes 20",
         "hairpin submit job.yaml --address http://10.0.0.1:8265 --detach",
         "hairpin submit my_car/ --run monday --durable",
+        "hairpin submit my_car/ --as anna",
         "hairpin submit -- --resume monday --minutes 40",
     ),
 )
 @address_option
+@click.option(
+    "--as",
+    "tenant",
+    metavar="NAME",
+    default="",
+    envvar="HAIRPIN_TENANT",
+    help="The participant of the cluster's workshop whose training it is.  [default: "
+    "$HAIRPIN_TENANT, or nobody in particular]",
+)
 @click.option("--detach", is_flag=True, help="Do not follow the job's log.")
 @json_option("Print one JSON object, and do not follow.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[JOB] [OPTIONS OF TRAIN]")
-def submit(address: str | None, detach: bool, as_json: bool, arguments: tuple[str, ...]) -> int:
+def submit(
+    address: str | None, tenant: str, detach: bool, as_json: bool, arguments: tuple[str, ...]
+) -> int:
     """Train on a Ray cluster.
 
     JOB and its options are those of `hairpin train`. The job is checked here first, and only the
@@ -51,7 +63,7 @@ def submit(address: str | None, detach: bool, as_json: bool, arguments: tuple[st
             click.echo(f"note: {note}", err=True)
         server = JobServer(address)
         files = folder if any(folder.iterdir()) else None
-        job = server.submit(parcel.run, parcel.command, files)
+        job = server.submit(parcel.run, parcel.command, files, tenant)
     where = f" --address {shlex.quote(server.address)}" if address else ""
     if as_json:
         click.echo(json.dumps({**job.as_dict(), "address": server.address}, indent=2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 import click
@@ -34,6 +34,7 @@ def train_run(
     *,
     resume: bool,
     clone: Mapping[str, NDArray[np.float32]] | None = None,
+    over: Callable[[], str] = lambda: "",
     out: TextIO | None,
 ) -> int:
     """Trains `job` into `run`, says how it goes, and finishes with table, picture and video.
@@ -43,6 +44,7 @@ def train_run(
         run: This process is its writer.
         resume: Whether to go on from its last checkpoint.
         clone: Weights to start from.
+        over: Says why the training has to end before it wants to; empty if it may go on.
         out: Where to write JSON lines, for a program; None to say it to people.
 
     Returns:
@@ -52,9 +54,9 @@ def train_run(
     run.checkpoints.keep_last, run.checkpoints.keep_every = job.keep_last, job.keep_every
     try:
         streams = VideoStreams(job, run, say=reporter.say)
-        with streams, StopRequest(reporter.stopping) as should_stop:
+        with streams, StopRequest(reporter.stopping) as stop_request:
             with reporter:
-                result = _train(job, run, resume, clone, reporter, should_stop, streams)
+                result = _train(job, run, resume, clone, reporter, stop_request, over, streams)
             if result.stop_reason == "drained":  # there is no time for more, and it is not the end
                 reporter.say(f"its machine has to go: run {run.name} is saved and can go on")
                 return GOES_ON
@@ -86,7 +88,8 @@ def _train(
     resume: bool,
     clone: Mapping[str, NDArray[np.float32]] | None,
     reporter: Reporter,
-    should_stop: StopRequest,
+    stop_request: StopRequest,
+    over: Callable[[], str],
     streams: VideoStreams,
 ) -> Result:
     from learner.session import train  # brings torch and Ray along
@@ -98,7 +101,7 @@ def _train(
         reporter.say(f"metrics at {monitor.url}")
 
     def on_event(event: Event) -> None:
-        should_stop.install()
+        stop_request.install()
         recorder.note(event)
         monitor.note(event)
         streams.note(event)
@@ -115,7 +118,7 @@ def _train(
             resume=resume,
             clone=clone,
             on_event=on_event,
-            should_stop=should_stop,
+            should_stop=lambda: stop_request() or over(),
             ray_address=job.address,
             began=process_began(),
         )

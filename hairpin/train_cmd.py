@@ -10,6 +10,7 @@ from hairpin.options import examples, json_option, storage_option
 
 if TYPE_CHECKING:
     from hairpin.job import Job
+    from hairpin.workshop.visit import Visit
 
 
 @click.command(
@@ -87,10 +88,15 @@ def train(
     from hairpin.quiet import claim_stdout
 
     out = claim_stdout() if as_json else None  # before the user's reward function can print
-    given = by_way(options)
+
+    from hairpin.workshop.visit import begin_visit
+
+    given, visit = by_way(options), begin_visit()
+    if visit is not None:
+        visit.check_storage(options["storage"])
     if resume is None:
-        return _begin(job, given, durable, show_job, out)
-    return _go_on(resume, job, given, show_job, out)
+        return _begin(job, given, durable, show_job, out, visit)
+    return _go_on(resume, job, given, show_job, out, visit)
 
 
 def by_way(options: dict[str, Any]) -> dict[tuple[str, ...], Any]:
@@ -107,6 +113,7 @@ def _begin(
     durable: bool,
     show_job: bool,
     out: TextIO | None,
+    visit: Visit | None,
 ) -> int:
     from hairpin.job_source import load_job
 
@@ -115,27 +122,32 @@ def _begin(
         click.echo(f"note: {note}", err=True)
     if show_job:
         return _show(loaded.job, loaded.sources, out)
+    if visit is not None:
+        visit.check_job(loaded.job)
     if durable:
         from hairpin.durable import Over, find_begun
         from hairpin.resume import CHANGEABLE
 
         try:
-            begun = find_begun(loaded.job, lambda line: click.echo(line, err=True))
-        except Over as over:
+            begun = find_begun(loaded.job, _say)
+        except Over:
             click.echo(str(over), err=True)
             return 0
         if begun:  # with the same job, so that nothing but the place is to be said anew
             places = {way: given.get(way) for way in CHANGEABLE}
-            return _go_on(str(loaded.job.run), None, places, False, out)
+            return _go_on(str(loaded.job.run), None, places, False, out, visit)
     from hairpin.preflight import create_run, prepare
     from hairpin.train import train_run
+    from hairpin.workshop.turn import taking_turn
 
     prepared = prepare(loaded.job, loaded.sources)
     for note in prepared.notes:
         click.echo(f"note: {note}", err=True)
-    return train_run(
-        prepared.job, create_run(prepared), resume=False, clone=prepared.clone, out=out
-    )
+    with taking_turn(visit, prepared.job, _say) as why_end:
+        run = create_run(prepared)
+        return train_run(
+            prepared.job, run, resume=False, clone=prepared.clone, over=why_end, out=out
+        )
 
 
 def _go_on(
@@ -144,18 +156,27 @@ def _go_on(
     given: dict[tuple[str, ...], Any],
     show_job: bool,
     out: TextIO | None,
+    visit: Visit | None,
 ) -> int:
     from hairpin.resume import job_to_resume
 
     job, run = job_to_resume(name, source, given)
     if show_job:
         return _show(job, run.about().get("sources", {}), out)
+    if visit is not None:
+        visit.check_job(job)
     from hairpin.summary import RESULT_NAME
     from hairpin.train import train_run
+    from hairpin.workshop.turn import taking_turn
 
-    run.begin_writing()
-    run.delete_file(RESULT_NAME)  # it has not come to its end any more
-    return train_run(job, run, resume=True, out=out)
+    with taking_turn(visit, job, _say) as why_end:
+        run.begin_writing()
+        run.delete_file(RESULT_NAME)  # it has not come to its end any more
+        return train_run(job, run, resume=True, over=why_end, out=out)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _show(job: Job, sources: dict[str, str], out: TextIO | None) -> int:

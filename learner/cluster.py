@@ -15,6 +15,7 @@ from typing import Any
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 
 MIN_OBJECT_STORE_BYTES = 256 * 2**20
+QUIETLY: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 ITERATIONS_IN_STORE = 4  # fragments of so many iterations fit at once
 
 
@@ -83,26 +84,36 @@ class Cluster:
         self.seconds["import ray"] = time.perf_counter() - began
         if ray.is_initialized():
             return
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-        if self.address is None:
-            options |= {
-                # Not a cluster that somebody else happens to run on this machine.
-                "address": "local",
-                "num_cpus": self._cpus,
-                "include_dashboard": False,
-                "object_store_memory": self._store_bytes,
-            }
-        else:
-            options["address"] = self.address
         began = time.perf_counter()
+        if self.address is not None:
+            connect(self.address)
+        else:
+            self._start()
+        self._ours = True
+        self.seconds["start ray"] = time.perf_counter() - began
+
+    def _start(self) -> None:
+        import ray
+
+        options: dict[str, Any] = {
+            # Not a cluster that somebody else happens to run on this machine.
+            "address": "local",
+            "num_cpus": self._cpus,
+            "include_dashboard": False,
+            "object_store_memory": self._store_bytes,
+            **QUIETLY,
+        }
         try:
             ray.init(**options)
         except Exception:
             # Ray gives its own processes 30 s, which is short on a machine with other work to do,
             # or at the first start, when nothing is in the disk cache. Once more, then.
-            if self.address is not None:
-                raise
             ray.shutdown()
             ray.init(**options)
-        self._ours = True
-        self.seconds["start ray"] = time.perf_counter() - began
+
+
+def connect(address: str) -> None:
+    """Connects this process to the Ray cluster at `address`, unless it is connected already."""
+    import ray
+
+    ray.init(address=address, ignore_reinit_error=True, **QUIETLY)

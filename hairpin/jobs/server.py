@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from hairpin.jobs.state import RUN_KEY, ClusterJob, job_of_details
+from hairpin.jobs.note import RUN_KEY, TENANT_KEY
+from hairpin.jobs.state import ClusterJob, job_of_details
 from sim.errors import UserError
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
@@ -100,17 +101,19 @@ class JobServer:
             self._client = JobSubmissionClient(self.address, headers=headers)
         self.ray_version = str(self._client._server_ray_version)
 
-    def submit(self, run: str, command: str, folder: Path | None) -> ClusterJob:
-        """Submits a command that writes `run`, to be run in a copy of `folder`."""
+    def submit(self, run: str, command: str, folder: Path | None, tenant: str = "") -> ClusterJob:
+        """Submits a command that writes `run`, to be run in a copy of `folder`, for a tenant."""
         taken = {job.job for job in self.jobs()}
-        names = (run if n == 1 else f"{run}.{n}" for n in range(1, len(taken) + 2))
+        first = f"{tenant}.{run}" if tenant else run
+        names = (first if n == 1 else f"{first}.{n}" for n in range(1, len(taken) + 2))
         name = next(name for name in names if name not in taken)
         env: dict[str, Any] = {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S)}}
         if folder is not None:
             env["working_dir"] = str(folder)
+        metadata = {RUN_KEY: run} | ({TENANT_KEY: tenant} if tenant else {})
         with self._errors():
             self._client.submit_job(
-                entrypoint=command, runtime_env=env, metadata={RUN_KEY: run}, submission_id=name
+                entrypoint=command, runtime_env=env, metadata=metadata, submission_id=name
             )
         job = self.find(name)
         assert job is not None
@@ -124,8 +127,18 @@ class JobServer:
         return sorted((job for job in found if job), key=lambda job: (job.submitted, job.job))
 
     def find(self, name: str) -> ClusterJob | None:
-        """The newest job of the run `name`, or the job that Ray calls so."""
-        jobs = [job for job in self.jobs() if name in (job.run, job.job)]
+        """The newest job of the run `name`, or the job that Ray calls so.
+
+        A participant's run may be called TENANT.RUN, and has to be where several have one so named.
+        """
+        jobs = [job for job in self.jobs() if name in (job.job, job.run, f"{job.tenant}.{job.run}")]
+        tenants = sorted({job.tenant for job in jobs if job.job != name})
+        if len(tenants) > 1:
+            raise UserError(
+                f"{len(tenants)} participants have a run {name!r}",
+                where=self.address,
+                fix=f"Say whose: {tenants[-1]}.{name}.",
+            )
         return jobs[-1] if jobs else None
 
     def log(self, job: ClusterJob) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any, TypedDict
 
-import ray
-
+from hairpin import head_actor
 from hairpin.monitoring.exposition import page
 from hairpin.monitoring.listener import Listener
 from hairpin.monitoring.run_table import FORGET_AFTER_S, Origin, RunTable
 from hairpin.monitoring.series import Snapshot
 
-NAME, NAMESPACE = "metrics", "hairpin"
-ON_THE_HEAD = {"node:__internal_head__": 0.001}  # where Prometheus looks for it
+NAME = "metrics"
 
 
 class Reply(TypedDict):
@@ -74,15 +72,6 @@ def find_or_start(
 ) -> Any:
     """The cluster's endpoint, as an actor's handle; one that is not there is started.
 
-    Ray starts it again when it dies. It belongs to no driver, so that it outlives them.
+    It is on the head, where Prometheus looks for it.
     """
-    actor = ray.remote(Endpoint).options(
-        name=NAME,
-        namespace=NAMESPACE,
-        get_if_exists=True,
-        lifetime="detached",
-        max_restarts=-1,
-        num_cpus=0,
-        resources=ON_THE_HEAD,
-    )
-    return actor.remote(host, port, shared, forget_after_s)
+    return head_actor.find_or_start(NAME, Endpoint, host, port, shared, forget_after_s)

@@ -16,7 +16,8 @@ import pytest
 import ray
 from prometheus_client.parser import text_string_to_metric_families
 
-from hairpin.monitoring.endpoint import NAME, NAMESPACE, find_or_start
+from hairpin.head_actor import NAMESPACE
+from hairpin.monitoring.endpoint import NAME, find_or_start
 from hairpin.monitoring.place import Place
 from hairpin.monitoring.publisher import Publisher
 from hairpin.monitoring.run_metrics import RunMetrics
