@@ -23,6 +23,7 @@ COMMANDS = {
     "jobs": ("hairpin.jobs_cmd:jobs", "List the trainings of a cluster."),
     "logs": ("hairpin.jobs_cmd:logs", "Print what a training on a cluster has said."),
     "stop": ("hairpin.jobs_cmd:stop", "Stop a training on a cluster; it saves first."),
+    "gate": ("hairpin.gate_cmd:gate", "Let participants of a workshop in to a cluster."),
     "runs": ("hairpin.runs_cmd:runs", "List the runs of a storage."),
     "show": ("hairpin.runs_cmd:show", "Numbers, checkpoints and files of a run."),
     "storage": (

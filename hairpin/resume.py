@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,19 @@ CHANGEABLE: set[tuple[str, ...]] = {
 }
 
 
-def job_to_resume(name: str, source: str | None, options: Options) -> tuple[Job, Run]:
+def job_to_resume(
+    name: str,
+    source: str | None,
+    options: Options,
+    check: Callable[[Job], None] = lambda job: None,
+) -> tuple[Job, Run]:
     """Finds a run and makes the job to go on with: its own, with a new goal if one is given.
 
     Args:
         name: The run.
         source: A job file, of which there must be none.
         options: As for `hairpin.job_source.load_job`.
+        check: Raises if the job may not be trained; asked before any of its files is read.
 
     Raises:
         UserError: Something is given that cannot change while a run goes on.
@@ -62,6 +68,7 @@ def job_to_resume(name: str, source: str | None, options: Options) -> tuple[Job,
             )
     run.checkpoints.resolve("latest")
     job = _changed(job, given)
+    check(job)
     check_world(job)
     new_goal = any(way[0] == "stop" for way in given)
     reason = result_of(run).get("stop_reason")

@@ -34,7 +34,7 @@ def train_run(
     *,
     resume: bool,
     clone: Mapping[str, NDArray[np.float32]] | None = None,
-    over: Callable[[], str] = lambda: "",
+    why_end: Callable[[], str | None] = lambda: None,
     out: TextIO | None,
 ) -> int:
     """Trains `job` into `run`, says how it goes, and finishes with table, picture and video.
@@ -44,7 +44,7 @@ def train_run(
         run: This process is its writer.
         resume: Whether to go on from its last checkpoint.
         clone: Weights to start from.
-        over: Says why the training has to end before it wants to; empty if it may go on.
+        why_end: Says why the training has to end before it wants to; None if it may go on.
         out: Where to write JSON lines, for a program; None to say it to people.
 
     Returns:
@@ -56,7 +56,7 @@ def train_run(
         streams = VideoStreams(job, run, say=reporter.say)
         with streams, StopRequest(reporter.stopping) as stop_request:
             with reporter:
-                result = _train(job, run, resume, clone, reporter, stop_request, over, streams)
+                result = _train(job, run, resume, clone, reporter, stop_request, why_end, streams)
             if result.stop_reason == "drained":  # there is no time for more, and it is not the end
                 reporter.say(f"its machine has to go: run {run.name} is saved and can go on")
                 return GOES_ON
@@ -89,7 +89,7 @@ def _train(
     clone: Mapping[str, NDArray[np.float32]] | None,
     reporter: Reporter,
     stop_request: StopRequest,
-    over: Callable[[], str],
+    why_end: Callable[[], str | None],
     streams: VideoStreams,
 ) -> Result:
     from learner.session import train  # brings torch and Ray along
@@ -118,7 +118,7 @@ def _train(
             resume=resume,
             clone=clone,
             on_event=on_event,
-            should_stop=lambda: stop_request() or over(),
+            should_stop=lambda: stop_request() or why_end(),
             ray_address=job.address,
             began=process_began(),
         )

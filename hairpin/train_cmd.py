@@ -93,7 +93,7 @@ def train(
 
     given, visit = by_way(options), begin_visit()
     if visit is not None:
-        visit.check_storage(options["storage"])
+        visit.check_said(job, options["storage"])
     if resume is None:
         return _begin(job, given, durable, show_job, out, visit)
     return _go_on(resume, job, given, show_job, out, visit)
@@ -130,7 +130,7 @@ def _begin(
 
         try:
             begun = find_begun(loaded.job, _say)
-        except Over:
+        except Over as over:
             click.echo(str(over), err=True)
             return 0
         if begun:  # with the same job, so that nothing but the place is to be said anew
@@ -146,7 +146,7 @@ def _begin(
     with taking_turn(visit, prepared.job, _say) as why_end:
         run = create_run(prepared)
         return train_run(
-            prepared.job, run, resume=False, clone=prepared.clone, over=why_end, out=out
+            prepared.job, run, resume=False, clone=prepared.clone, why_end=why_end, out=out
         )
 
 
@@ -160,11 +160,9 @@ def _go_on(
 ) -> int:
     from hairpin.resume import job_to_resume
 
-    job, run = job_to_resume(name, source, given)
+    job, run = job_to_resume(name, source, given, visit.check_job if visit else lambda job: None)
     if show_job:
         return _show(job, run.about().get("sources", {}), out)
-    if visit is not None:
-        visit.check_job(job)
     from hairpin.summary import RESULT_NAME
     from hairpin.train import train_run
     from hairpin.workshop.turn import taking_turn
@@ -172,7 +170,7 @@ def _go_on(
     with taking_turn(visit, job, _say) as why_end:
         run.begin_writing()
         run.delete_file(RESULT_NAME)  # it has not come to its end any more
-        return train_run(job, run, resume=True, over=why_end, out=out)
+        return train_run(job, run, resume=True, why_end=why_end, out=out)
 
 
 def _say(line: str) -> None:

@@ -54,11 +54,12 @@ class S3Settings:
     origin: str
 
     @classmethod
-    def find(cls, endpoint: str | None = None) -> S3Settings:
+    def find(cls, endpoint: str | None = None, keys: tuple[str, str] | None = None) -> S3Settings:
         """Reads the environment and the profile.
 
         Args:
             endpoint: Instead of the one that is set there.
+            keys: A user and its password, instead of those that are set there.
 
         Raises:
             StorageError: Something there is not usable, or there are no credentials.
@@ -66,7 +67,11 @@ class S3Settings:
         profile = _Profile()
         given = endpoint or _first(ENDPOINTS) or profile.config("endpoint_url") or AWS
         address = check_endpoint(given)
-        credentials, origin = _credentials(profile, address)
+        credentials: Provider
+        if keys is not None:
+            credentials, origin = StaticProvider(*keys), "the caller"
+        else:
+            credentials, origin = _credentials(profile, address)
         return cls(
             endpoint=address,
             region=_first(REGIONS) or profile.config("region"),

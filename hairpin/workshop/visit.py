@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from hairpin.job import Job
@@ -13,44 +13,33 @@ from hairpin.places import looks_like_path, storage_url
 from hairpin.stored_job import COPIES
 from hairpin.streaming.address import FILE
 from hairpin.streaming.settings import VARIABLE as VIDEO
-from hairpin.workshop.rules import KEYS, VARIABLE, Limits, Rules, read_rules, workshop_folder
+from hairpin.workshop.allowance import Allowance, keys_of, place_of
+from hairpin.workshop.rules import read_rules, workshop_folder
 from sim.errors import UserError
-from storage import Store, open_store
-
-ACCESS_KEY = "tenant-{}"  # a participant's user in the store
-PREFIX = "tenants"  # where the runs of participants are, each under a folder of its own
+from storage import open_store
 
 
 @dataclass(frozen=True)
-class Visit:
+class Visit(Allowance):
     """Whose training this process is.
 
     Attributes:
-        tenant: The participant; empty for a training of nobody in particular.
-        folder: Of the workshop's files.
         storage: Where the cluster keeps its runs, and under which participants have theirs.
-        store: Where this participant's runs are.
     """
 
-    tenant: str
-    folder: Path
     storage: str
-    store: Store = field(repr=False)
 
-    @property
-    def rules(self) -> Rules:
-        """The rules as they are now."""
-        return read_rules(self.folder)
+    def check_said(self, source: str | None, storage: str | None) -> None:
+        """Raises `UserError` if a participant names files or runs that are not theirs.
 
-    @property
-    def limits(self) -> Limits:
-        """The participant's limits as they are now."""
-        return self.rules.of(self.tenant)
-
-    def check_storage(self, storage: str | None) -> None:
-        """Raises `UserError` if a participant says another place for runs than theirs."""
+        Args:
+            source: The job file or folder.
+            storage: Where runs are to be kept, if that is said.
+        """
         if self.tenant and storage is not None:
             raise _not_yours("storage")
+        if self.tenant and source is not None and not self._is_own(Path(source).resolve()):
+            raise UserError("the job is not in the folder that was sent", where=source)
 
     def check_job(self, job: Job) -> None:
         """Raises `UserError` unless a participant may train `job` now."""
@@ -67,40 +56,6 @@ class Visit:
         if self.tenant:
             self._check_places(job)
             self.check_stored()
-
-    def check_used(self, used_minutes: float) -> None:
-        """Raises `UserError` if the participant's minutes are used up."""
-        if self.is_used_up(used_minutes):
-            allowed = self.limits.minutes
-            raise UserError(
-                f"{self.tenant} has used {used_minutes:.0f} of {allowed:g} minutes of training",
-                where="workshop",
-                fix="Ask your teacher for more (workshop.participants.NAME.minutes of the chart).",
-            )
-
-    def check_stored(self) -> None:
-        """Raises `UserError` if the participant's runs take as much room as they may."""
-        if self.is_full():
-            stored, allowed = self.stored_bytes() / 1e6, (self.limits.bytes or 0) / 1e6
-            raise UserError(
-                f"{self.tenant} keeps {stored:,.1f} of {allowed:,.1f} MB of runs",
-                where=self.store.url,
-                fix="Make room: hairpin storage prune RUN --keep-last 1, on the cluster's storage.",
-            )
-
-    def is_used_up(self, used_minutes: float) -> bool:
-        """Whether the participant has had all minutes of training."""
-        allowed = self.limits.minutes
-        return allowed is not None and used_minutes >= allowed
-
-    def is_full(self) -> bool:
-        """Whether the participant's runs take as much room as they may."""
-        allowed = self.limits.bytes
-        return allowed is not None and self.stored_bytes() >= allowed
-
-    def stored_bytes(self) -> int:
-        """How much room the participant's runs take."""
-        return sum(entry.size_bytes for entry in self.store.entries().values())
 
     def _check_places(self, job: Job) -> None:
         """A driver can read files that are not its participant's, so its job may not name any."""
@@ -154,25 +109,13 @@ def begin_visit() -> Visit | None:
     rules.check(tenant)
     os.environ["HAIRPIN_WORKERS"] = str(rules.usual_workers(tenant))
     if tenant:
-        os.environ["HAIRPIN_STORAGE"] = f"{storage.rstrip('/')}/{PREFIX}/{tenant}"
+        os.environ["HAIRPIN_STORAGE"] = place_of(storage, tenant)
         if (video := os.environ.get(VIDEO)) and video != FILE:
             os.environ[VIDEO] = f"{video.rstrip('/')}/{tenant}"
         os.environ.pop("AWS_SESSION_TOKEN", None)
-        os.environ["AWS_ACCESS_KEY_ID"] = ACCESS_KEY.format(tenant)
-        os.environ["AWS_SECRET_ACCESS_KEY"] = _password(folder, tenant)
-    return Visit(tenant, folder, storage, open_store(storage_url(None)))
-
-
-def _password(folder: Path, tenant: str) -> str:
-    path = folder / KEYS / tenant
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise UserError(
-            f"there is no key of {tenant} ({error.strerror or error})",
-            where=str(path),
-            fix=f"Whoever runs the cluster puts it there; ${VARIABLE} names the folder.",
-        ) from error
+        user, password = keys_of(folder, tenant)
+        os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"] = user, password
+    return Visit(tenant, folder, open_store(storage_url(None)), storage)
 
 
 def _not_yours(name: str) -> UserError:

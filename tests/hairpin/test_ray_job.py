@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,60 +16,18 @@ import psutil
 import pytest
 
 from sim.tracks import route
+from tests.hairpin.ray_head import BIN, ray_head
 
 pytestmark = pytest.mark.slow
 
-BIN = Path(sys.executable).parent
-STARTED = "--block"  # in what `ray start` says when the cluster is up
 REWARD = "def reward_function(params):\n    return 1.0 if params['all_wheels_on_track'] else 1e-3\n"
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[dict[str, str]]:
-    """A plain `ray start --head` that wants a token; the environment to reach it with."""
-    port, dashboard, client, agent = free_ports(4)
-    env = {
-        **os.environ,
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }
-    # Sockets live in it, and their paths must be short.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        head = subprocess.Popen(
-            [
-                str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=3",
-                "--node-ip-address=127.0.0.1", f"--port={port}", f"--temp-dir={folder}",
-                f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}",
-                f"--dashboard-agent-listen-port={agent}", "--object-store-memory=300000000",
-            ],
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )  # fmt: skip
-        assert head.stdout is not None
-        said = []
-        for line in head.stdout:
-            said.append(line)
-            if STARTED in line:
-                break
-        else:
-            pytest.fail("".join(said))
-        try:
-            yield {**env, "RAY_ADDRESS": f"http://127.0.0.1:{dashboard}"}
-        finally:
-            head.terminate()
-            head.communicate()
+    """A Ray cluster that wants a token; the environment to reach it with."""
+    with ray_head() as env:
+        yield env
 
 
 def submit(env: dict[str, str], folder: Path, *command: str) -> subprocess.CompletedProcess[str]:

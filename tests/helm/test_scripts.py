@@ -81,6 +81,56 @@ def test_making_the_store_again_changes_nothing_but_the_key(store: Minio) -> Non
     assert driver(store).stat_object("races", "team/kept").size == 2
 
 
+def participant(minio: Minio, name: str, password: str) -> Client:
+    host = minio.endpoint.partition("://")[2]
+    return Client(host, f"tenant-{name}", password, secure=False)
+
+
+def test_participants_have_a_folder_each_and_do_not_see_the_others(
+    store: Minio, tmp_path: Path
+) -> None:
+    def make() -> str:
+        arguments = ("--participants", str(tmp_path))
+        made = run(
+            "make_store.py", *arguments, HAIRPIN_STORAGE="s3://races/team", **root(store), **DRIVER
+        )
+        assert made.returncode == 0, made.stderr
+        assert "-of-anna" not in made.stdout + made.stderr
+        return made.stdout
+
+    (tmp_path / "anna").write_text("password-of-anna\n")
+    (tmp_path / "ann").write_text("password-of-ann")  # whose name begins as the other's
+    make()
+    anna, ann = (
+        participant(store, "anna", "password-of-anna"),
+        participant(store, "ann", "password-of-ann"),
+    )
+    put(anna, "races", "team/tenants/anna/run/job.json")
+    put(ann, "races", "team/tenants/ann/run/job.json")
+    put(driver(store), "races", "team/run/job.json")
+    for client, own in ((anna, "team/tenants/anna/"), (ann, "team/tenants/ann/")):
+        listed = client.list_objects("races", prefix=own, recursive=True)
+        assert [item.object_name for item in listed] == [f"{own}run/job.json"]
+        others = {"team/tenants/anna/", "team/tenants/ann/", "team/", "team/tenants/", ""} - {own}
+        for place in sorted(others):
+            with pytest.raises(S3Error, match="AccessDenied"):
+                list(client.list_objects("races", prefix=place, recursive=True))
+            with pytest.raises(S3Error, match="AccessDenied"):
+                client.get_object("races", f"{place}run/job.json")
+            with pytest.raises(S3Error, match="AccessDenied"):
+                put(client, "races", f"{place}run/job.json")
+            with pytest.raises(S3Error, match="AccessDenied"):
+                client.remove_object("races", f"{place}run/job.json")
+
+    (tmp_path / "ann").unlink()
+    assert "user tenant-ann is no more" in make()
+    with pytest.raises(S3Error, match="InvalidAccessKeyId"):
+        list(ann.list_objects("races", prefix="team/tenants/ann/"))
+    found = driver(store).stat_object("races", "team/tenants/ann/run/job.json")
+    assert found.size == 2
+    put(anna, "races", "team/tenants/anna/run/more")
+
+
 def test_store_that_does_not_answer_is_named_without_its_password() -> None:
     environment = {
         "HAIRPIN_S3_ENDPOINT": "http://127.0.0.1:9",

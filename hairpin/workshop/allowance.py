@@ -1,0 +1,117 @@
+"""What a participant may use, and whether it is used up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hairpin.workshop.rules import KEYS, VARIABLE, Limits, Rules, read_rules
+from sim.errors import UserError
+from storage import Store, open_store
+from storage.open import SCHEME
+
+PREFIX = "tenants"  # where the runs of participants are, each under a folder of its own
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """A participant's allowance.
+
+    Attributes:
+        tenant: The participant; empty for nobody in particular.
+        folder: Of the workshop's files.
+        store: Where the participant's runs are.
+    """
+
+    tenant: str
+    folder: Path
+    store: Store = field(repr=False)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules as they are now."""
+        return read_rules(self.folder)
+
+    @property
+    def limits(self) -> Limits:
+        """The participant's limits as they are now."""
+        return self.rules.of(self.tenant)
+
+    def is_used_up(self, used_minutes: float) -> bool:
+        """Whether the participant has had all minutes of training."""
+        allowed = self.limits.minutes
+        return allowed is not None and used_minutes >= allowed
+
+    def check_used(self, used_minutes: float) -> None:
+        """Raises `UserError` if the participant has had all minutes of training."""
+        if self.is_used_up(used_minutes):
+            allowed = self.limits.minutes
+            raise UserError(
+                f"{self.tenant} has used {used_minutes:.1f} of {allowed:g} minutes of training",
+                where="workshop",
+                fix="Your teacher can allow more (workshop.limits, workshop.participants).",
+            )
+
+    def stored_bytes(self) -> int:
+        """How much room the participant's runs take."""
+        return sum(entry.size_bytes for entry in self.store.entries().values())
+
+    def is_full(self) -> bool:
+        """Whether the participant's runs take as much room as they may."""
+        allowed = self.limits.bytes
+        return allowed is not None and self.stored_bytes() >= allowed
+
+    def check_stored(self) -> None:
+        """Raises `UserError` if the participant's runs take as much room as they may."""
+        if self.is_full():
+            stored, allowed = self.stored_bytes() / 1e6, (self.limits.bytes or 0) / 1e6
+            raise UserError(
+                f"{self.tenant} keeps {stored:,.1f} of {allowed:,.1f} MB of runs",
+                where=self.store.url,
+                fix=f"Make room: hairpin storage prune RUN --keep-last 1 --storage "
+                f"{self.store.url}; hairpin storage ls shows which runs are large.",
+            )
+
+
+def keys_of(folder: Path, tenant: str) -> tuple[str, str]:
+    """A participant's user in the store, and the password.
+
+    Raises:
+        UserError: There is none.
+    """
+    path = folder / KEYS / tenant
+    try:
+        return f"tenant-{tenant}", path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UserError(
+            f"there is no key of {tenant} ({error.strerror or error})",
+            where=str(path),
+            fix=f"Whoever runs the cluster puts it there; ${VARIABLE} names the folder.",
+        ) from error
+
+
+def place_of(storage: str, tenant: str) -> str:
+    """Where a participant's runs are, if the cluster's are in `storage`."""
+    return f"{storage.rstrip('/')}/{PREFIX}/{tenant}"
+
+
+def open_allowance(folder: Path, storage: str, tenant: str) -> Allowance:
+    """A participant's allowance, for somebody else than their driver.
+
+    Args:
+        folder: Of the workshop's files.
+        storage: Where the cluster keeps its runs.
+        tenant: The participant.
+
+    Raises:
+        UserError: The participant has no key.
+        StorageError: The address is of no use.
+    """
+    url = place_of(storage, tenant)
+    if not url.startswith(SCHEME):
+        return Allowance(tenant, folder, open_store(url))
+    from storage.s3 import S3Store
+    from storage.s3_settings import S3Settings
+
+    settings = S3Settings.find(keys=keys_of(folder, tenant))
+    return Allowance(tenant, folder, S3Store(url, settings))

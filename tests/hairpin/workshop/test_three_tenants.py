@@ -1,0 +1,239 @@
+"""Three participants and one worker: real Ray jobs through the real gate, runs in a real MinIO."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from hairpin.cli import run
+from servers.minio import Minio
+from storage import Run, open_store
+from tests.hairpin.ray_head import BIN, free_ports, ray_head
+from tests.helm.test_scripts import SCRIPTS
+
+pytestmark = pytest.mark.slow
+
+REWARD = "def reward_function(params):\n    return 1.0 if params['all_wheels_on_track'] else 1e-3\n"
+PASSWORDS = {name: f"password-of-{name}" for name in ("anna", "bert", "carl")}
+DRIVER = {"AWS_ACCESS_KEY_ID": "hairpin-driver", "AWS_SECRET_ACCESS_KEY": "a-secret-of-its-own"}
+SHORT = ["--steps", "1500"]
+
+
+@dataclass
+class Workshop:
+    """A workshop, and its participants' machines."""
+
+    gate: str
+    folder: Path
+    car: Path
+    ray: dict[str, str]
+    capsys: Any = None
+    monkeypatch: Any = None
+    limits: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def write_rules(self, **participants: dict[str, Any]) -> None:
+        """Everybody may have one worker and three hours, if nothing else is said."""
+        self.limits |= participants
+        rules = {
+            "workers": 1,
+            "limits": {"workers": 1, "minutes": 180},
+            "participants": {name: self.limits.get(name, {}) for name in PASSWORDS},
+        }
+        new = self.folder / "rules.json.new"
+        new.write_text(json.dumps(rules))
+        new.replace(self.folder / "rules.json")
+
+    def hairpin(self, tenant: str, *arguments: str) -> tuple[int, str]:
+        """Exit code and what is printed, of a command that a participant types."""
+        self.monkeypatch.setenv("RAY_AUTH_TOKEN", PASSWORDS[tenant])
+        self.monkeypatch.setenv("HAIRPIN_ADDRESS", self.gate)
+        code = run(arguments)
+        said = self.capsys.readouterr()
+        return code, said.out + said.err
+
+    def jobs(self, tenant: str) -> dict[str, dict[str, Any]]:
+        """What a participant sees of the cluster, by the name of the job."""
+        code, said = self.hairpin(tenant, "jobs", "--json")
+        assert code == 0, said
+        return {job["job"]: job for job in json.loads(said)}
+
+    def until(self, tenant: str, job: str, condition: Callable[[dict[str, Any]], bool]) -> Any:
+        """Waits until a job is as it should be; returns it."""
+        deadline = time.monotonic() + 180.0
+        while not condition(found := self.jobs(tenant)[job]):
+            log = self.hairpin(tenant, "logs", job)[1]
+            assert time.monotonic() < deadline, f"{found}\n{log}"
+            time.sleep(0.5)
+        return found
+
+    def submit(self, tenant: str, run: str, *options: str) -> None:
+        code, said = self.hairpin(tenant, "submit", str(self.car), "--json", "--run", run, *options)
+        assert code == 0, said
+        assert json.loads(said)["job"] == run
+
+
+@contextlib.contextmanager
+def started_gate(environment: dict[str, str]) -> Iterator[str]:
+    port = free_ports(1)[0]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hairpin", "gate", "--listen", f"127.0.0.1:{port}"],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"participants are let in at 127.0.0.1:{port}\n"
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def started(
+    new_minio: Callable[[], Minio], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workshop]:
+    minio, folder = new_minio(), tmp_path_factory.mktemp("workshop")
+    (folder / "keys").mkdir()
+    for name, password in PASSWORDS.items():
+        (folder / "keys" / name).write_text(password)
+    place = {"HAIRPIN_S3_ENDPOINT": minio.endpoint, "HAIRPIN_STORAGE": "s3://races"}
+    root = {"MINIO_ROOT_USER": minio.access_key, "MINIO_ROOT_PASSWORD": minio.secret_key}
+    subprocess.run(
+        [sys.executable, SCRIPTS / "make_store.py", "--participants", folder / "keys"],
+        env={**os.environ, **place, **root, **DRIVER},
+        check=True,
+    )
+    car = tmp_path_factory.mktemp("car")
+    (car / "reward_function.py").write_text(REWARD)
+    (car / "job.yaml").write_text("checkpoint_every_s: 2\nevaluate: {starts: 2}\n")
+    there = {"HAIRPIN_WORKSHOP": str(folder), "HAIRPIN_SPOOL": str(folder / "spool"), **place}
+    with ray_head(cpus=1, **there, **DRIVER) as ray:
+        gate_environment = {**there, "HAIRPIN_ADDRESS": ray["RAY_ADDRESS"]}
+        workshop = Workshop("", folder, car, {**ray, **place})
+        workshop.write_rules()
+        with started_gate({**ray, **gate_environment}) as workshop.gate:
+            yield workshop
+
+
+@pytest.fixture
+def workshop(
+    started: Workshop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Workshop:
+    started.capsys, started.monkeypatch = capsys, monkeypatch
+    return started
+
+
+def test_a_worker_goes_round_and_nobody_sees_the_others(workshop: Workshop) -> None:
+    workshop.submit("anna", "slow", "--minutes", "60")
+    workshop.until("anna", "slow", lambda job: job["state"] == "running")
+
+    # Ray's own command, with a participant's password for the token.
+    plain = [str(BIN / "ray"), "job", "submit", "--no-wait", "--submission-id", "second"]
+    plain += ["--address", workshop.gate, "--working-dir", str(workshop.car)]
+    train = ["hairpin", "train", ".", "--run", "monday", *SHORT]
+    sent = subprocess.run(
+        [*plain, "--", *train],
+        env={**workshop.ray, "RAY_AUTH_TOKEN": PASSWORDS["bert"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    workshop.until("bert", "second", lambda job: job["place"] == 1)
+    workshop.submit("carl", "monday", *SHORT)
+    found = workshop.until("carl", "monday", lambda job: job["place"] == 2)
+    assert (found["tenant"], found["state"], found["waiting"]) == ("carl", "waiting", 2)
+    workshop.submit("anna", "more", *SHORT)
+    workshop.until("anna", "more", lambda job: job["place"] == 3)
+    _, table = workshop.hairpin("anna", "jobs")
+    assert "waiting, 3rd of 3" in table and "of 180" in table
+    assert "waiting, 2nd of 2" in workshop.hairpin("carl", "logs", "monday")[1]
+
+    # Whatever they try, the others' jobs are not there.
+    assert list(workshop.jobs("bert")) == ["second"]
+    assert workshop.hairpin("bert", "logs", "slow")[0] == 102
+    headers = {"Authorization": f"Bearer {PASSWORDS['bert']}"}
+    for name in ("slow", "anna.slow", "..%2Fapi%2Fjobs%2Fanna.slow"):
+        for path in ("", "/logs"):
+            answer = requests.get(f"{workshop.gate}/api/jobs/{name}{path}", headers=headers)
+            assert answer.status_code == 404, answer.text
+    stopped = requests.post(f"{workshop.gate}/api/jobs/anna.slow/stop", headers=headers)
+    assert stopped.status_code == 404
+    assert requests.get(f"{workshop.gate}/api/jobs/").status_code == 401
+    token = {"Authorization": f"Bearer {workshop.ray['RAY_AUTH_TOKEN']}"}  # is not for the gate
+    assert requests.get(f"{workshop.gate}/api/jobs/", headers=token).status_code == 403
+    assert requests.get(f"{workshop.gate}/api/actors", headers=headers).status_code == 404
+
+    # The queue's actor dies; places are the same, and still one runs.
+    office = next(p for p in psutil.process_iter() if _is_office(p, workshop.folder))
+    office.send_signal(signal.SIGKILL)
+    time.sleep(1.0)
+    workshop.until("carl", "monday", lambda job: job["place"] == 2)
+    assert workshop.jobs("anna")["slow"]["state"] == "running"
+
+    # Her minutes are cut, and her training ends as it should, with a checkpoint.
+    workshop.write_rules(anna={"minutes": 0.05})
+    workshop.until("anna", "slow", lambda job: job["state"] == "finished")
+    _, log = workshop.hairpin("anna", "logs", "slow")
+    assert "the participant's minutes of training are used up" in log
+    failed = workshop.until("anna", "more", lambda job: job["state"] == "failed")
+    assert "of 0.05 minutes of training" in failed["problem"]
+    code, said = workshop.hairpin("anna", "submit", str(workshop.car))
+    assert code == 2 and said.startswith("error: ") and "of 0.05 minutes of training" in said
+    assert "Your teacher can allow more" in said
+
+    for tenant, job in (("bert", "second"), ("carl", "monday")):
+        workshop.until(tenant, job, lambda job: job["state"] == "finished")
+    began = {}
+    for tenant, name in (("anna", "slow"), ("bert", "monday"), ("carl", "monday")):
+        own = {"AWS_ACCESS_KEY_ID": f"tenant-{tenant}", "AWS_SECRET_ACCESS_KEY": PASSWORDS[tenant]}
+        for variable, value in {**workshop.ray, **own}.items():
+            workshop.monkeypatch.setenv(variable, value)
+        kept = Run.open(open_store(f"s3://races/tenants/{tenant}"), name)
+        assert kept.checkpoints.names()
+        began[tenant] = kept.about()["created"]
+    assert sorted(began, key=lambda tenant: began[tenant]) == ["anna", "bert", "carl"]
+
+    everything = requests.get(f"{workshop.ray['RAY_ADDRESS']}/api/jobs/", headers=token).text
+    logs = [workshop.hairpin(tenant, "logs", job)[1] for tenant, job in (("anna", "slow"),)]
+    for secret in (*PASSWORDS.values(), DRIVER["AWS_SECRET_ACCESS_KEY"]):
+        assert secret not in everything + "".join(logs)
+
+
+def _is_office(process: psutil.Process, folder: Path) -> bool:
+    with contextlib.suppress(psutil.Error):
+        if "ray::Office" in " ".join(process.cmdline()):
+            return process.environ().get("HAIRPIN_WORKSHOP") == str(folder)
+    return False
+
+
+def test_who_keeps_too_much_or_asks_for_too_much_is_told_what_to_do(workshop: Workshop) -> None:
+    workshop.write_rules(bert={"bytes": 1000}, carl={})
+    code, said = workshop.hairpin("bert", "submit", str(workshop.car))
+    assert code == 2 and said.count("\n") == 1
+    assert "bert keeps" in said and "hairpin storage prune RUN" in said
+    for options, message in (
+        (["--workers", "2"], "2 workers are asked for and carl may have 1. Use --workers 1"),
+        (["--storage", "s3://races"], "storage: is given by the workshop"),
+        (["--metrics-port", "9999"], "metrics_port: is given by the workshop"),
+        (["--video", "rtsp://10.0.0.1"], "video.to: is given by the workshop"),
+    ):
+        code, said = workshop.hairpin("carl", "submit", str(workshop.car), *SHORT, *options)
+        assert code == 100 and f"error: {message}" in said.replace("--workers: ", ""), said
+    code, said = workshop.hairpin("carl", "submit", str(workshop.car), "--as", "anna")
+    assert code == 2 and "this password is carl's, not anna's" in said
