@@ -22,7 +22,7 @@ def gate(listen: str) -> None:
     the cluster's token: $RAY_AUTH_TOKEN. With it they submit trainings and nothing else, and see
     and stop their own. The chart runs it (workshop.participants).
 
-    From the environment: $HAIRPIN_WORKSHOP, the folder with rules.json and keys/NAME;
+    From the environment: $HAIRPIN_WORKSHOP, the folder with rules.json and passwords;
     $HAIRPIN_ADDRESS and $RAY_AUTH_TOKEN, the job server and its token; $HAIRPIN_STORAGE and
     $HAIRPIN_S3_ENDPOINT, where runs are kept.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ CONNECT_TIMEOUT_S = 5.0
 LOST_AFTER_S = 60.0  # without an answer, following a log is given up
 POLL_S = 0.5
 STOP_WAIT_S = 300  # a driver that was asked to stop may save, evaluate and draw for so long
+_REFUSED = re.compile(r"Request failed with status code (400|502): (?P<why>.*)\.")
 _TOKEN_FIX = (
     "Set RAY_AUTH_TOKEN to the cluster's token, or RAY_AUTH_TOKEN_PATH to a file that holds it."
 )
@@ -224,6 +226,8 @@ class JobServer:
             raise self._unreachable("the connection was closed") from error
         except (requests.exceptions.RequestException, RuntimeError, KeyError) as error:
             said = str(error).strip().splitlines()
+            if len(said) == 1 and (refused := _REFUSED.fullmatch(said[0])):
+                raise UserError(refused["why"]) from error  # by a workshop's gate
             raise UserError(
                 f"the job server did not do it: {said[0] if said else type(error).__name__}",
                 where=self.address,

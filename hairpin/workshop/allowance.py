@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hairpin.workshop.rules import KEYS, VARIABLE, Limits, Rules, read_rules
+from hairpin.workshop.rules import VARIABLE, Limits, Rules, read_rules
 from sim.errors import UserError
 from storage import Store, open_store
 from storage.open import SCHEME
@@ -79,12 +79,20 @@ def keys_of(folder: Path, tenant: str) -> tuple[str, str]:
     Raises:
         UserError: There is none.
     """
-    path = folder / KEYS / tenant
+    user, password = f"{tenant}.access-key-id", f"{tenant}.secret-access-key"
+    if (folder / user).exists():  # of a store that makes them up itself
+        return read_secret(folder, user), read_secret(folder, password)
+    return f"tenant-{tenant}", read_secret(folder, tenant)
+
+
+def read_secret(folder: Path, name: str) -> str:
+    """What a file of the workshop's folder holds; raises `UserError` if there is none."""
+    path = folder / name
     try:
-        return f"tenant-{tenant}", path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise UserError(
-            f"there is no key of {tenant} ({error.strerror or error})",
+            f"this cannot be read: {error.strerror or error}",
             where=str(path),
             fix=f"Whoever runs the cluster puts it there; ${VARIABLE} names the folder.",
         ) from error

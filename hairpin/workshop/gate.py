@@ -18,9 +18,9 @@ from typing import Any
 from aiohttp import ClientError, ClientSession, ClientTimeout, WSMsgType, web
 
 from hairpin.jobs.note import USED_KEY
-from hairpin.workshop.allowance import open_allowance
+from hairpin.workshop.allowance import open_allowance, read_secret
 from hairpin.workshop.parcels import MAX_PACKAGE_BYTES, check_package, check_request
-from hairpin.workshop.rules import KEYS
+from hairpin.workshop.rules import read_rules
 from sim.errors import UserError
 from storage import StorageError
 
@@ -50,7 +50,7 @@ class Gate:
     def application(self) -> web.Application:
         """What aiohttp serves."""
         limit = MAX_PACKAGE_BYTES + 1
-        app = web.Application(middlewares=[self._who, self._words], client_max_size=limit)
+        app = web.Application(middlewares=[self._words, self._who], client_max_size=limit)
         app.cleanup_ctx.append(self._connected)
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/api/version", self._pass_on)
@@ -97,11 +97,10 @@ class Gate:
 
     def _tenant_of(self, password: str) -> str | None:
         found = None
-        for path in (self._folder / KEYS).iterdir():
-            if not path.name.startswith("."):
-                kept = path.read_text(encoding="utf-8").strip()
-                if kept and hmac.compare_digest(kept.encode(), password.encode()):
-                    found = path.name
+        for tenant in read_rules(self._folder).participants:
+            kept = read_secret(self._folder, tenant)
+            if kept and hmac.compare_digest(kept.encode(), password.encode()):
+                found = tenant
         return found
 
     async def _health(self, request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
 """What participants of a workshop may use: read from the folder that $HAIRPIN_WORKSHOP names.
 
-It holds ``rules.json``, see `Rules`, and ``keys/NAME``, a participant's password. The rules are
-read anew whenever they matter, so that a limit that a teacher raises counts at once.
+It holds ``rules.json``, see `Rules`, and for each participant a file of their name with their
+password. All is read anew whenever it matters: a limit that a teacher raises counts at once.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from sim.errors import UserError, did_you_mean
 from sim.settings import Settings
 
 VARIABLE = "HAIRPIN_WORKSHOP"
-RULES, KEYS = "rules.json", "keys"
-NAME = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"  # of a participant; a dot ends it in a job's name
+RULES = "rules.json"
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 
 
 class Limits(Settings):
@@ -41,7 +42,7 @@ class Rules(Settings):
 
     workers: int = Field(ge=1, description="Of all jobs at once: what the cluster has room for.")
     limits: Limits = Field(default=Limits(), description="Of each participant.")
-    participants: dict[str, Limits] = Field(
+    participants: dict[Name, Limits] = Field(
         default={}, description="Who takes part, with the limits that are not those of everybody."
     )
 

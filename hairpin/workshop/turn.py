@@ -37,7 +37,7 @@ MINUTES, ROOM = ENDS = ("allowance", "room")
 class Turn:
     """Has its turn from `wait` until it is left; a context manager.
 
-    Called, it says why the training has to end, one of `ENDS`; "" if it may go on.
+    Called, it says why the training has to end, one of `ENDS`; None if it may go on.
 
     Args:
         visit: Whose it is.
@@ -49,13 +49,13 @@ class Turn:
         self._ticket = Ticket(
             submission_id() or uuid.uuid4().hex, visit.tenant, workers, asked_at=time.time()
         )
-        self._end = ""
+        self._end: str | None = None
         self._noted: dict[str, str] = {}
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="turn", daemon=True)
 
-    def __call__(self) -> str:
-        """Why to end; empty if there is no reason."""
+    def __call__(self) -> str | None:
+        """Why to end; None if there is no reason."""
         return self._end
 
     def __enter__(self) -> Turn:
@@ -145,7 +145,7 @@ class Turn:
 @contextlib.contextmanager
 def taking_turn(
     visit: Visit | None, job: Job, say: Callable[[str], None]
-) -> Iterator[Callable[[], str]]:
+) -> Iterator[Callable[[], str | None]]:
     """Waits for the turn of `job`, and has it in the block; at once where there is no workshop.
 
     Args:
@@ -154,13 +154,13 @@ def taking_turn(
         say: Told the place in the queue whenever it changes.
 
     Yields:
-        Says why the training has to end, in a word; empty if it may go on.
+        Says why the training has to end, in a word; None if it may go on.
 
     Raises:
         UserError: See `Turn.wait`.
     """
     if visit is None:
-        yield lambda: ""
+        yield lambda: None
         return
     connect(job.address or os.environ.get("RAY_ADDRESS") or "auto")
     with Turn(visit, job.train_settings().workers + job.num_learners) as turn:

@@ -281,6 +281,54 @@ def test_paths_are_those_of_the_picture(render: Render) -> None:
     }
 
 
+WORKSHOP = ("-f", str(CHART / "ci" / "workshop-values.yaml"))
+
+
+def test_participants_reach_the_gate_and_the_gate_alone_the_job_api(render: Render) -> None:
+    objects = render(*WORKSHOP, "--set-json", 'workshop.participants.anna={"minutes":0}')
+    assert reachable(objects, component("gate")) == {"head:8265", "minio:9000"}
+    client = {"hairpin.io/workshop-client": "true"}
+    policies = of_kind(objects, "NetworkPolicy")
+    into = {
+        name.removeprefix("hairpin-"): ports(policy, "ingress", "from", client)
+        for name, policy in policies.items()
+    }
+    assert {name: found for name, found in into.items() if found} == {"gate": {8266}}
+    ingress = next(iter(of_kind(objects, "Ingress").values()))
+    backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    assert backend == {"name": "hairpin-gate", "port": {"number": 8266}}
+    head_from = policies["hairpin-head"]["spec"]["ingress"][1]["from"]
+    assert "ingress-nginx" not in json.dumps(head_from)
+    assert "ingress-nginx" in json.dumps(policies["hairpin-gate"])
+
+
+def test_rules_and_passwords_of_a_workshop_are_those_of_its_values(
+    render: Render, tmp_path: Path
+) -> None:
+    from hairpin.workshop.rules import Limits, read_rules
+
+    objects = render(*WORKSHOP, "--set-json", 'workshop.participants.anna={"minutes":0}')
+    passwords = of_kind(objects, "Secret")["hairpin-participants"]["data"]
+    assert len(passwords) == 31 and len(set(passwords.values())) == 31
+    rules_text = of_kind(objects, "ConfigMap")["hairpin-workshop"]["data"]["rules.json"]
+    (tmp_path / "rules.json").write_text(rules_text, encoding="utf-8")
+    rules = read_rules(tmp_path)
+    assert set(rules.participants) == set(passwords)
+    assert (rules.workers, rules.of("racer01")) == (
+        64,
+        Limits(workers=2, minutes=120, bytes=5 * 2**30),
+    )
+    assert rules.of("anna") == Limits(workers=2, minutes=None, bytes=5 * 2**30)
+    for name, spec in pod_specs(objects).items():
+        mounted = "hairpin-participants" in json.dumps(spec)
+        assert mounted == name.endswith(("/head", "hairpin-gate", "-setup")), name
+        text = json.dumps(spec)
+        assert ("auth_token" in text) == name.endswith(("hairpin-gate", "-check")) or (
+            "-test-" in name
+        )
+    assert "hairpin-participants" not in json.dumps(render())
+
+
 def test_names_fit_where_kuberay_adds_to_them(helm: Helm) -> None:
     release = "a-release-whose-name-is-as-long-as-helm-lets-it-be-so"
     ran = helm("template", release, str(CHART))

@@ -29,6 +29,8 @@ def settings(*values: str) -> list[str]:
         (["s3.endpoint=http://key:secret@host"], "at '/s3/endpoint'"),
         (["rolloutWorkers.max=many"], "at '/rolloutWorkers/max': got string, want integer"),
         (["head.resources.limits.memory=4Gb"], "at '/head/resources/limits/memory'"),
+        (["workshop.participants.Anna.workers=1"], "at '/workshop/participants'"),
+        (["workshop.participants.anna.hours=1"], "'hours' not allowed"),
         (["minio.enabled=yes please"], "at '/minio/enabled': got string, want boolean"),
     ],
 )
@@ -58,6 +60,14 @@ def test_schema_refuses(helm: Helm, values: list[str], said: str) -> None:
         (["head.resources.limits.memory=1Gi"], "head.resources.limits.memory is 1Gi; it needs 2Gi"),
         (["rolloutWorkers.resources.limits.memory=1500M"], "it needs 2Gi at least"),
         (["head.objectStoreMemory=3Gi"], "more than half of head.resources.limits.memory"),
+        (
+            ["workshop.participants.anna.workers=9"],
+            "workshop.participants.anna.workers is 9 and the cluster has room for 8",
+        ),
+        (
+            ["workshop.participants.anna.minutes=9", "minio.enabled=false"],
+            "a key for s3://hairpin/tenants/NAME, and set workshop.existingSecret",
+        ),
         (["head.terminationGracePeriodSeconds=5"], "a driver needs 30 to save"),
     ],
 )

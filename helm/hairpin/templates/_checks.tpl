@@ -47,6 +47,19 @@
 {{- $wrong = append $wrong (printf "%s.min is %d and %s.max is %d: the least is more than the most." $group (int $g.min) $group (int $g.max)) -}}
 {{- end -}}
 {{- end -}}
+{{- if $v.workshop.participants -}}
+{{- $all := int (include "hairpin.rollouts" .) -}}
+{{- $of := dict "workshop.limits" $v.workshop.limits -}}
+{{- range $participant, $own := $v.workshop.participants }}{{ $_ := set $of (printf "workshop.participants.%s" $participant) $own }}{{ end -}}
+{{- range $where, $limits := $of -}}
+{{- if gt (int ($limits.workers | default 1)) $all -}}
+{{- $wrong = append $wrong (printf "%s.workers is %d and the cluster has room for %d: raise rolloutWorkers.max, or lower it." $where (int $limits.workers) $all) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (not $v.minio.enabled) (not $v.workshop.existingSecret) -}}
+{{- $wrong = append $wrong (printf "workshop.participants are named and the store is yours. Make a user of it for each, with a key for %s/tenants/NAME, and set workshop.existingSecret to a secret with NAME, NAME.access-key-id and NAME.secret-access-key." (include "hairpin.storage" .)) -}}
+{{- end -}}
+{{- end -}}
 {{- if lt (int (include "hairpin.rollouts" .)) 1 -}}
 {{- $wrong = append $wrong "nothing would drive: rolloutWorkers may have no pod (max or replicas is 0) and head.cpus is 0. Raise one of them." -}}
 {{- end -}}

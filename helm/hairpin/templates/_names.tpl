@@ -48,6 +48,10 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- .Values.grafana.existingSecret | default (printf "%s-grafana" (include "hairpin.fullname" .)) -}}
 {{- end -}}
 
+{{- define "hairpin.participantsSecret" -}}
+{{- .Values.workshop.existingSecret | default (printf "%s-participants" (include "hairpin.fullname" .)) -}}
+{{- end -}}
+
 {{- define "hairpin.tokenSecret" -}}
 {{- .Values.auth.existingSecret | default (include "hairpin.fullname" .) -}}
 {{- end -}}

@@ -97,13 +97,18 @@ securityContext: {{- include "hairpin.containerSecurity" . | nindent 2 }}
 - {name: scripts, configMap: {name: {{ include "hairpin.fullname" . }}-scripts}}
 {{- end -}}
 
-{{/* The driver's way to the store. */}}
-{{- define "hairpin.s3Env" -}}
+{{/* Where the store is. */}}
+{{- define "hairpin.s3Place" -}}
 - {name: HAIRPIN_STORAGE, value: {{ include "hairpin.storage" . | quote }}}
 - {name: HAIRPIN_S3_ENDPOINT, value: {{ include "hairpin.s3Endpoint" . | quote }}}
 {{- with .Values.s3.region }}
 - {name: AWS_REGION, value: {{ . | quote }}}
 {{- end }}
+{{- end -}}
+
+{{/* The driver's way to the store. */}}
+{{- define "hairpin.s3Env" -}}
+{{- include "hairpin.s3Place" . }}
 {{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
 - name: {{ . }}
   valueFrom: {secretKeyRef: {name: {{ include "hairpin.s3Secret" $ }}, key: {{ . }}}}
@@ -126,5 +131,28 @@ securityContext: {{- include "hairpin.containerSecurity" . | nindent 2 }}
 {{- $found := (lookup "v1" "Secret" .root.Release.Namespace .name | default dict).data | default dict -}}
 {{- range $key, $value := .data }}
 {{ $key }}: {{ get $found $key | default (b64enc $value) }}
+{{- end }}
+{{- end -}}
+
+{{/* A workshop's rules and its participants' passwords, which pods follow when they change. */}}
+{{- define "hairpin.workshopEnv" -}}
+{{- if .Values.workshop.participants }}
+- {name: HAIRPIN_WORKSHOP, value: /etc/hairpin-workshop}
+{{- end }}
+{{- end -}}
+
+{{- define "hairpin.workshopMount" -}}
+{{- if .Values.workshop.participants }}
+- {name: workshop, mountPath: /etc/hairpin-workshop, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "hairpin.workshopVolume" -}}
+{{- if .Values.workshop.participants }}
+- name: workshop
+  projected:
+    sources:
+      - configMap: {name: {{ include "hairpin.fullname" . }}-workshop}
+      - secret: {name: {{ include "hairpin.participantsSecret" . }}}
 {{- end }}
 {{- end -}}

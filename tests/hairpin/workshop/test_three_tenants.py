@@ -58,16 +58,21 @@ class Workshop:
 
     def hairpin(self, tenant: str, *arguments: str) -> tuple[int, str]:
         """Exit code and what is printed, of a command that a participant types."""
+        code, out, err = self.typed(tenant, *arguments)
+        return code, out + err
+
+    def typed(self, tenant: str, *arguments: str) -> tuple[int, str, str]:
+        """The same with stdout and stderr apart."""
         self.monkeypatch.setenv("RAY_AUTH_TOKEN", PASSWORDS[tenant])
         self.monkeypatch.setenv("HAIRPIN_ADDRESS", self.gate)
         code = run(arguments)
         said = self.capsys.readouterr()
-        return code, said.out + said.err
+        return code, said.out, said.err
 
     def jobs(self, tenant: str) -> dict[str, dict[str, Any]]:
         """What a participant sees of the cluster, by the name of the job."""
-        code, said = self.hairpin(tenant, "jobs", "--json")
-        assert code == 0, said
+        code, said, err = self.typed(tenant, "jobs", "--json")
+        assert code == 0, err
         return {job["job"]: job for job in json.loads(said)}
 
     def until(self, tenant: str, job: str, condition: Callable[[dict[str, Any]], bool]) -> Any:
@@ -80,8 +85,9 @@ class Workshop:
         return found
 
     def submit(self, tenant: str, run: str, *options: str) -> None:
-        code, said = self.hairpin(tenant, "submit", str(self.car), "--json", "--run", run, *options)
-        assert code == 0, said
+        sent = ["submit", str(self.car), "--json", "--run", run, *options]
+        code, said, err = self.typed(tenant, *sent)
+        assert code == 0, err
         assert json.loads(said)["job"] == run
 
 
@@ -108,13 +114,12 @@ def started(
     new_minio: Callable[[], Minio], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Workshop]:
     minio, folder = new_minio(), tmp_path_factory.mktemp("workshop")
-    (folder / "keys").mkdir()
     for name, password in PASSWORDS.items():
-        (folder / "keys" / name).write_text(password)
+        (folder / name).write_text(password)
     place = {"HAIRPIN_S3_ENDPOINT": minio.endpoint, "HAIRPIN_STORAGE": "s3://races"}
     root = {"MINIO_ROOT_USER": minio.access_key, "MINIO_ROOT_PASSWORD": minio.secret_key}
     subprocess.run(
-        [sys.executable, SCRIPTS / "make_store.py", "--participants", folder / "keys"],
+        [sys.executable, SCRIPTS / "make_store.py", "--participants", folder],
         env={**os.environ, **place, **root, **DRIVER},
         check=True,
     )

@@ -1,8 +1,8 @@
 """Looks whether an installation answers, and says what does not and what to do.
 
-usage: check.py [--wait SECONDS] {ray,store,video,prometheus,grafana} ...
+usage: check.py [--wait SECONDS] {ray,store,video,gate,prometheus,grafana} ...
 environment: what the head has for store and video; HAIRPIN_RAY_URL, HAIRPIN_RAY_TOKEN,
-HAIRPIN_PROMETHEUS_URL, HAIRPIN_GRAFANA_URL
+HAIRPIN_GATE_URL, HAIRPIN_PROMETHEUS_URL, HAIRPIN_GRAFANA_URL
 """
 
 from __future__ import annotations
@@ -139,6 +139,21 @@ def video() -> str:
     return f"{url.geturl()} lets the publisher in"
 
 
+def gate() -> str:
+    """A workshop's gate reads its rules, and refuses who has no participant's password."""
+    url = os.environ["HAIRPIN_GATE_URL"]
+    try:
+        status, body = get(f"{url}/api/version", Authorization="Bearer of-nobody")
+    except OSError as error:
+        raise NotYet(
+            f"the workshop's gate does not answer at {url} ({error}). Its pod says why: kubectl "
+            "logs -l app.kubernetes.io/component=gate"
+        ) from None
+    if status != 403:
+        raise NotYet(f"the workshop's gate answers {status} to a wrong password: {body.decode()}")
+    return "the workshop's gate asks for a participant's password"
+
+
 def prometheus() -> str:
     """Its targets answer; that of a training only while there is one."""
     url = os.environ["HAIRPIN_PROMETHEUS_URL"]
@@ -166,7 +181,7 @@ def grafana() -> str:
 
 
 CHECKS: dict[str, Callable[[], str]] = {
-    check.__name__: check for check in (ray, store, video, prometheus, grafana)
+    check.__name__: check for check in (ray, store, video, gate, prometheus, grafana)
 }
 
 

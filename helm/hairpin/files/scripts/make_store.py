@@ -91,7 +91,7 @@ def make(participants: Path | None) -> None:
         return
     wanted = {}
     for path in sorted(participants.iterdir()):
-        if not path.name.startswith("."):
+        if "." not in path.name:
             wanted[f"{TENANT}{path.name}"] = path
     for tenant in json.loads(admin.user_list()):
         if tenant.startswith(TENANT) and tenant not in wanted:
