@@ -29,7 +29,7 @@ def settings(*values: str) -> list[str]:
         (["s3.endpoint=http://key:secret@host"], "at '/s3/endpoint'"),
         (["rolloutWorkers.max=many"], "at '/rolloutWorkers/max': got string, want integer"),
         (["head.resources.limits.memory=4Gb"], "at '/head/resources/limits/memory'"),
-        (["workshop.participants.Anna.workers=1"], "at '/workshop/participants'"),
+        (["workshop.participants.Anna.workers=1"], "invalid propertyName 'Anna'"),
         (["workshop.participants.anna.hours=1"], "'hours' not allowed"),
         (["minio.enabled=yes please"], "at '/minio/enabled': got string, want boolean"),
     ],
