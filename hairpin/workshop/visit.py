@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hairpin.streaming.settings import VARIABLE as VIDEO
 from hairpin.workshop.allowance import Allowance, keys_of, place_of
 from hairpin.workshop.rules import read_rules, workshop_folder
 from sim.errors import UserError
+from sim.walls import walls_here
 from storage import open_store
 
 
@@ -55,6 +57,7 @@ class Visit(Allowance):
             )
         if self.tenant:
             self._check_places(job)
+            check_walls(walls_here())
             self.check_stored()
 
     def _check_places(self, job: Job) -> None:
@@ -85,6 +88,17 @@ class Visit(Allowance):
         if kept is not None:
             roots.append(kept.parent.resolve())
         return any(path.is_relative_to(root) for root in roots)
+
+
+def check_walls(walls: Collection[str]) -> None:
+    """Raises `UserError` if reward functions could read what is not their participant's."""
+    if "files" not in walls:
+        raise UserError(
+            "this node's kernel keeps reward functions from no file (it has no Landlock), so one "
+            "participant's could read the keys of the others",
+            where="workshop",
+            fix="Run the head on a node with Linux 5.13 or newer and Landlock switched on.",
+        )
 
 
 def begin_visit() -> Visit | None:

@@ -55,6 +55,11 @@ def test_schema_refuses(helm: Helm, values: list[str], said: str) -> None:
         (["grafana.prometheusUrl=http://p"], "Set prometheus.enabled=false to use yours"),
         (["ingress.enabled=true"], "ingress.host is empty"),
         (["ingress.enabled=true"], "networkPolicy.jobClients"),
+        (
+            ["ingress.enabled=true", "ingress.host=a", "ingress.storeHost=b"],
+            "Add the controller's pods to networkPolicy.storeClients",
+        ),
+        (["minio.enabled=false", "ingress.storeHost=b"], "ingress.storeHost is for MinIO"),
         (["rolloutWorkers.min=5"], "rolloutWorkers.min is 5 and rolloutWorkers.max is 4"),
         (["rolloutWorkers.max=0"], "nothing would drive"),
         (["head.resources.limits.memory=1Gi"], "head.resources.limits.memory is 1Gi; it needs 2Gi"),

@@ -41,6 +41,12 @@
 {{- if and $v.ingress.enabled $v.networkPolicy.enabled (not $v.networkPolicy.jobClients) -}}
 {{- $wrong = append $wrong "ingress.enabled is true and the network policy would not let its controller in. Add the controller's pods to networkPolicy.jobClients, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}]." -}}
 {{- end -}}
+{{- if and $v.ingress.storeHost (not $v.minio.enabled) -}}
+{{- $wrong = append $wrong "ingress.storeHost is for MinIO and minio.enabled is false. Take it out, or set minio.enabled=true." -}}
+{{- end -}}
+{{- if and $v.ingress.enabled $v.ingress.storeHost $v.networkPolicy.enabled (not $v.networkPolicy.storeClients) -}}
+{{- $wrong = append $wrong "ingress.storeHost is set and the network policy would not let its controller in. Add the controller's pods to networkPolicy.storeClients." -}}
+{{- end -}}
 {{- range $group := list "rolloutWorkers" "learner" -}}
 {{- $g := get $v $group -}}
 {{- if gt (int $g.min) (int $g.max) -}}
