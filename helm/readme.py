@@ -1,4 +1,4 @@
-"""Writes the chart's README: its text, and a table of all values from the comments in values.yaml.
+"""Writes parts of the chart's README: the picture of `paths.yaml`, and the table of `values.yaml`.
 
 usage: python helm/readme.py [--check]
 """
@@ -14,7 +14,9 @@ from typing import Any
 import yaml
 
 CHART = Path(__file__).resolve().parent / "hairpin"
-MARK = "<!-- values -->\n"
+PATHS = CHART.parent / "paths.yaml"
+VALUES = "<!-- values -->\n"
+PICTURE, PICTURE_ENDS = "<!-- picture -->\n", "<!-- end of picture -->\n"
 KEY = re.compile(r"^(\s*)([A-Za-z0-9_]+):")
 COMMENT = re.compile(r"^\s*# -- (.*)$")
 MAX_DEFAULT = 60
@@ -54,11 +56,31 @@ def table() -> str:
     return "\n".join(["| value | default | meaning |", "| --- | --- | --- |", *rows, ""])
 
 
+def picture() -> str:
+    """All paths between those that the picture shows, as a diagram of Mermaid."""
+    paths = yaml.safe_load(PATHS.read_text(encoding="utf-8"))
+    drawn = set(re.findall(r"^ +(\w+)[\[(]", paths["picture"], re.MULTILINE))
+    arrows = []
+    for source, targets in paths["open"].items():
+        for target, ports in targets.items():
+            if source == target or not {source, target} <= drawn:
+                continue
+            if ports != "any":
+                text = ",<br/>".join(map(str, ports))
+                arrows.append(f'{source} -- "{text}" --> {target}')
+            elif f"{target} <--> {source}" not in arrows:
+                arrows.append(f"{source} <--> {target}")
+    lines = ["```mermaid", paths["picture"].rstrip(), *(f"    {arrow}" for arrow in arrows), "```"]
+    return "\n".join([*lines, ""])
+
+
 def main() -> int:
     """Writes README.md, or says whether it is up to date."""
     path = CHART / "README.md"
     now = path.read_text(encoding="utf-8")
-    new = now.partition(MARK)[0] + MARK + table()
+    before, _, rest = now.partition(PICTURE)
+    after = rest.partition(PICTURE_ENDS)[2].partition(VALUES)[0]
+    new = before + PICTURE + picture() + PICTURE_ENDS + after + VALUES + table()
     if "--check" in sys.argv[1:]:
         if now != new:
             print("helm/hairpin/README.md is not up to date: python helm/readme.py")

@@ -22,15 +22,16 @@ import pytest
 from rig import building, images, linking, programs
 from rig.cluster import Cluster, free
 
-from . import stand_in
-from .release import Release
+from .probes import RESTRICTED, Source
+from .release import POD_SECURITY, Release
 
 TIMEOUT_S = 120
-RESTRICTED = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "readOnlyRootFilesystem": True,
-}
+ASK_FOR_CPUS = """
+import sys, ray
+from ray.autoscaler.sdk import request_resources
+ray.init(log_to_driver=False)
+request_resources(num_cpus=int(sys.argv[1]))
+"""
 
 
 class KubectlError(Exception):
@@ -153,30 +154,45 @@ def hairpin_image(cluster: Kubernetes, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def installed(cluster: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+def installed(
+    cluster: Kubernetes,
+    hairpin_image: str,
+    server_images: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Release]:
     """The chart, installed once for all tests, which leave it as it is.
 
-    A test that changes it installs one of its own.
+    A test that changes it for good installs one of its own.
     """
-    folder = tmp_path_factory.mktemp("installed")
-    stand_in.load_servers(cluster, folder)
-    release = Release(cluster, f"racing-{secrets.token_hex(4)}", folder)
-    release.values += ("--values", str(stand_in.values(folder)))
+    name = f"racing-{secrets.token_hex(4)}"
+    release = Release(cluster, name, tmp_path_factory.mktemp("helm"))
     release.prepare()
     release.install()
     yield release
-    release.close()
     release.remove()
+
+
+@pytest.fixture(scope="module")
+def head(installed: Release) -> Source:
+    """The container with driver and learner."""
+    return Source(installed.cluster, installed.namespace, installed.head, "ray-head")
+
+
+@pytest.fixture(scope="module")
+def worker(installed: Release, head: Source) -> Iterator[Source]:
+    """A rollout worker, which the autoscaler makes because somebody asks for a CPU."""
+    head.run("python", "-c", ASK_FOR_CPUS, "1")
+    name = installed.wait_for_pod("rollouts")
+    yield Source(installed.cluster, installed.namespace, name, "ray-worker")
+    head.run("python", "-c", ASK_FOR_CPUS, "0")
 
 
 @pytest.fixture
 def namespace(cluster: Kubernetes) -> Iterator[str]:
     """A namespace of one's own, in which Pod Security holds pods to its restricted standard."""
     name = f"test-{secrets.token_hex(4)}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    cluster.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-    )
+    metadata = {"name": name, "labels": POD_SECURITY}
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 

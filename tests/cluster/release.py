@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CHART = Path(__file__).resolve().parents[2] / "helm" / "hairpin"
 VALUES = (CHART / "ci" / "laptop-values.yaml", Path(__file__).with_name("values.yaml"))
+POD_SECURITY = {"pod-security.kubernetes.io/enforce": "restricted"}
+TIMEOUT_S = 120
 FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -60,9 +62,9 @@ class Release:
             raise HelmError(f"helm {' '.join(arguments)}: {ran.stderr}\n{ran.stdout}")
         return ran.stdout
 
-    def prepare(self, **labels: str) -> None:
-        """Makes the namespace, and volumes where no one else makes any."""
-        metadata = {"name": self.namespace, "labels": labels}
+    def prepare(self) -> None:
+        """Makes the namespace, which is restricted, and volumes where no one else makes any."""
+        metadata = {"name": self.namespace, "labels": POD_SECURITY}
         self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         if self.cluster.machine is not None:
             self.cluster.apply([self._volume(server) for server in ("minio", "prometheus")])
@@ -104,8 +106,10 @@ class Release:
         self.cluster.wait_for(f"raycluster/{self.name}", condition, self.namespace)
 
     def remove(self) -> None:
-        """Uninstalls it, and takes away what `prepare` made."""
-        self.helm("uninstall", self.name)
+        """Uninstalls it if it is there, and takes away what `prepare` made."""
+        for forward in self._forwards.values():
+            forward.end()
+        self.helm("uninstall", self.name, "--ignore-not-found")
         self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
         if self.cluster.machine is not None:
             volumes = [f"{self.namespace}-{server}" for server in ("minio", "prometheus")]
@@ -129,6 +133,14 @@ class Release:
         """The name of a component's one pod."""
         (pod,) = self.pods(component)
         return str(pod["metadata"]["name"])
+
+    def wait_for_pod(self, component: str) -> str:
+        """The name of a component's first pod, when there is one and it is ready."""
+        selector = f"app.kubernetes.io/instance={self.name},app.kubernetes.io/component={component}"
+        limit = f"--timeout={TIMEOUT_S}s"
+        for condition in ("create", "condition=Ready"):
+            self.kubectl("wait", "pods", "-l", selector, f"--for={condition}", limit)
+        return str(self.pods(component)[0]["metadata"]["name"])
 
     @property
     def head(self) -> str:
@@ -193,11 +205,6 @@ class Release:
         with DIRECT.open(url, timeout=20) as answer:
             found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         return found
-
-    def close(self) -> None:
-        """Ends what leads from here to there."""
-        for forward in self._forwards.values():
-            forward.end()
 
 
 class Forward:

@@ -103,6 +103,26 @@
 {{- if not ($apis.Has "ray.io/v1/RayCronJob") -}}
 {{- printf "\n\nHairpin: this cluster's KubeRay is older than 1.6, which is the first that can ask for a token. Helm does not renew CRDs, so both steps are needed:\n\n  kubectl apply --server-side --force-conflicts -k 'https://github.com/ray-project/kuberay/ray-operator/config/crd?ref=v1.7.0'\n  %s\n" $install | fail -}}
 {{- end -}}
+{{- $v := .Values -}}
+{{- $secrets := list
+  (list "auth.existingSecret" $v.auth.existingSecret (list "auth_token"))
+  (list "s3.existingSecret" $v.s3.existingSecret (list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY"))
+  (list "video.existingSecret" $v.video.existingSecret (ternary (list "user" "password" "reader-user" "reader-password") (list "user" "password") $v.mediamtx.enabled))
+  (list "minio.existingSecret" (ternary $v.minio.existingSecret "" $v.minio.enabled) (list "root-user" "root-password"))
+  (list "grafana.existingSecret" (ternary $v.grafana.existingSecret "" $v.grafana.enabled) (list "admin-user" "admin-password"))
+-}}
+{{- range $case := $secrets -}}
+{{- with index $case 1 -}}
+{{- $found := (lookup "v1" "Secret" $.Release.Namespace . | default dict).data | default dict -}}
+{{- range $key := index $case 2 -}}
+{{- if not (hasKey $found $key) -}}
+{{- $make := printf "kubectl -n %s create secret generic %s" $.Release.Namespace (index $case 1) -}}
+{{- range index $case 2 }}{{ $make = printf "%s --from-file=%s" $make . }}{{ end -}}
+{{- printf "\n\nHairpin: %s is %s, and namespace %s has no such secret with the key %s. Make it, from files of these names:\n\n  %s\n" (index $case 0) (index $case 1) $.Release.Namespace $key $make | fail -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $m := .Values.monitoring -}}
 {{- if and (or $m.podMonitor.enabled $m.serviceMonitor.enabled $m.prometheusRule.enabled) (not ($apis.Has "monitoring.coreos.com/v1")) -}}
 {{- fail "\n\nHairpin: monitoring.* asks for monitors or rules and this cluster has no Prometheus operator (monitoring.coreos.com/v1). Install kube-prometheus-stack, or switch them off.\n" -}}
