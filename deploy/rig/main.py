@@ -19,6 +19,7 @@ from servers.errors import ServerError
 from servers.sources import CHART_TOOLS
 
 USER_ERROR, NOT_UP, INTERRUPTED = 2, 3, 130
+PASSING_ON = ("exec", "kubectl")
 
 DESCRIPTION = """\
 A real Kubernetes of one node on this machine, with the KubeRay operator, in namespaces of its own.
@@ -39,7 +40,7 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0 done, 2 mend it and try again, 3 not up."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_apart(sys.argv[1:] if arguments is None else arguments))
     try:
         return int(options.run(Cluster(options.number), options))
     except ServerError as error:
@@ -137,6 +138,19 @@ def build(cluster: Cluster, options: argparse.Namespace) -> int:
     return 0
 
 
+def _apart(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with a mark between ours and those of a command that is passed on."""
+    if not arguments or arguments[0] not in PASSING_ON:
+        return list(arguments)
+    ours = 1
+    if len(arguments) > 1 and arguments[1] in ("-h", "--help"):
+        ours = 2
+    elif len(arguments) > 1 and arguments[1].startswith("--number"):
+        ours = 2 if "=" in arguments[1] else 3
+    theirs = arguments[ours:]
+    return [*arguments[:ours], *([] if theirs[:1] == ["--"] else ["--"]), *theirs]
+
+
 def _print(found: dict[str, Any]) -> None:
     if not found["up"]:
         print(f"cluster {found['number']} is not up")
@@ -191,5 +205,5 @@ def _parser() -> argparse.ArgumentParser:
         elif run is load:
             command.add_argument("archives", type=Path, nargs="+", help="image archives")
         elif run in (kubectl, execute):
-            command.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on")
+            command.add_argument("arguments", nargs="*", help="passed on")
     return parser
