@@ -40,13 +40,19 @@ VALUES: dict[str, Any] = {  # Ray alone, on simulated nodes
         "nodeSelector": LABEL,
         "tolerations": [TOLERATION, {"key": "hairpin.io/spot", "operator": "Exists"}],
     },
-    "s3": {"endpoint": "https://s3.example.org", "existingSecret": "of-nobody"},
+    "s3": {"endpoint": "https://s3.example.org", "existingSecret": "no-key"},
     "minio": {"enabled": False},
     "video": {"enabled": False},
     "mediamtx": {"enabled": False},
     "prometheus": {"enabled": False},
     "grafana": {"enabled": False},
     "check": {"enabled": False},
+}
+NO_KEY = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "no-key"},
+    "stringData": {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody"},
 }
 
 
@@ -107,6 +113,7 @@ class Fleet:
 
     def install(self) -> None:
         """Installs the chart with the values for spot nodes, and no workers yet."""
+        self._kubectl("-n", self.namespace, "create", "-f", "-", stdin=json.dumps(NO_KEY))
         values = self._folder / "scale.json"
         values.write_text(json.dumps(VALUES), encoding="utf-8")
         spot = CHART / "ci" / "spot-values.yaml"
@@ -116,6 +123,7 @@ class Fleet:
     def uninstall(self) -> None:
         """Uninstalls it, and returns when its pods are gone."""
         self._helm("uninstall", self.name)
+        self._kubectl("-n", self.namespace, "delete", "secret", "no-key")
         wait_until("its pods are gone", lambda: not self.pods(), TIMEOUT_S)
 
     def ask_for(self, workers: int) -> None:
