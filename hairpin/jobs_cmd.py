@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @address_option
 @json_option("Print one JSON list.")
 def jobs(address: str | None, as_json: bool) -> None:
-    """List the trainings of a cluster, oldest first."""
+    """List the trainings of a cluster, oldest first.
+
+    In a workshop, those that wait have their place in the queue; a participant sees their own.
+    """
     from hairpin.jobs.server import JobServer
 
     server = JobServer(address)

@@ -41,8 +41,8 @@ def submit(
     """Train on a Ray cluster.
 
     JOB and its options are those of `hairpin train`. The job is checked here first, and only the
-    files it needs are sent. The run is kept where the cluster keeps its runs. Ctrl-C stops
-    following, not the training.
+    files it needs are sent. The run is kept where the cluster keeps its runs. In a workshop it
+    waits for its turn and says its place. Ctrl-C stops following, not the training.
 
     Exit codes: 0 finished (with --detach: submitted), 100 failed, 101 not finished, 103 cancelled.
     """

@@ -37,6 +37,18 @@ class Allowance:
         """The participant's limits as they are now."""
         return self.rules.of(self.tenant)
 
+    def check_workers(self, workers: int, learners: int = 0) -> None:
+        """Raises `UserError` if a job wants more workers than the participant may have at once."""
+        most = self.rules.workers_of(self.tenant)
+        if workers + learners > most:
+            whose = f"{self.tenant} may have" if self.tenant else "the cluster has room for"
+            more = f" and {learners} learners" if learners else ""
+            raise UserError(
+                f"{workers} workers{more} are asked for and {whose} {most}",
+                where="--workers",
+                fix=f"Use --workers {max(1, most - learners)}.",
+            )
+
     def is_used_up(self, used_minutes: float) -> bool:
         """Whether the participant has had all minutes of training."""
         allowed = self.limits.minutes
@@ -71,6 +83,13 @@ class Allowance:
                 fix=f"Make room: hairpin storage prune RUN --keep-last 1 --storage "
                 f"{self.store.url}; hairpin storage ls shows which runs are large.",
             )
+
+
+def given_by_the_workshop(name: str) -> UserError:
+    """The error for a value of a job that a participant says and should not."""
+    return UserError(
+        "is given by the workshop, and not a participant's to say", where=name, fix="Leave it out."
+    )
 
 
 def keys_of(folder: Path, tenant: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ called TENANT.NAME at Ray and NAME to them. Ray's own command and ours work thro
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import json
 import logging
@@ -15,11 +16,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, WSMsgType, web
+from aiohttp import (
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    WSMsgType,
+    WSServerHandshakeError,
+    web,
+)
 
 from hairpin.jobs.note import USED_KEY
 from hairpin.workshop.allowance import open_allowance, read_secret
-from hairpin.workshop.parcels import MAX_PACKAGE_BYTES, check_package, check_request
+from hairpin.workshop.parcels import MAX_PACKAGE_BYTES, check_options, check_package, check_request
 from hairpin.workshop.rules import read_rules
 from sim.errors import UserError
 from storage import StorageError
@@ -135,6 +143,7 @@ class Gate:
         jobs = await self._jobs_of(tenant)
         used = [float((job["metadata"] or {}).get(USED_KEY) or 0.0) for job in jobs]
         allowance = open_allowance(self._folder, self._storage, tenant)
+        check_options(wanted["entrypoint"], allowance)
         allowance.check_used(max(used, default=0.0))
         await asyncio.to_thread(allowance.check_stored)
         answer = await self._ask("POST", "/api/jobs/", json=wanted)
@@ -149,13 +158,17 @@ class Gate:
 
     async def _tail(self, request: web.Request) -> web.StreamResponse:
         url = self._address + self._path_at_ray(request)
-        async with self._session.ws_connect(url) as theirs:
-            ours = web.WebSocketResponse()
-            await ours.prepare(request)
-            async for message in theirs:
-                if message.type == WSMsgType.TEXT:
-                    await ours.send_str(message.data)
-            await ours.close()
+        ours = web.WebSocketResponse()
+        try:
+            async with self._session.ws_connect(url) as theirs:
+                await ours.prepare(request)
+                with contextlib.suppress(ConnectionError):  # who followed has left
+                    async for message in theirs:
+                        if message.type == WSMsgType.TEXT:
+                            await ours.send_str(message.data)
+                    await ours.close()
+        except WSServerHandshakeError as error:
+            return web.Response(status=error.status, text="there is no such job")
         return ours
 
     async def _jobs_of(self, tenant: str) -> list[dict[str, Any]]:

@@ -15,8 +15,13 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+import click
+
 from hairpin.jobs.note import TENANT_KEY
 from hairpin.jobs.server import STOP_WAIT_S
+from hairpin.streaming.address import FILE
+from hairpin.train_cmd import train
+from hairpin.workshop.allowance import Allowance, given_by_the_workshop
 from sim.errors import UserError
 
 MAX_PACKAGE_BYTES = 16 * 2**20
@@ -95,6 +100,30 @@ def check_request(said: Mapping[str, Any], tenant: str) -> dict[str, Any]:
         "runtime_env": ours,
         "metadata": {**metadata, TENANT_KEY: tenant},
     }
+
+
+def check_options(command: str, allowance: Allowance) -> None:
+    """Raises `UserError` if a command's options are not those of a training that may be.
+
+    What a job file says is not looked at here: the training itself does.
+
+    Args:
+        command: A checked request's.
+        allowance: The participant's.
+    """
+    try:
+        options = train.make_context("hairpin train", shlex.split(command)[2:]).params
+    except click.ClickException as error:
+        raise UserError(error.format_message().rstrip("."), where="hairpin train") from error
+    except click.exceptions.Exit as error:
+        raise UserError("nothing is trained with --help", where="hairpin train") from error
+    for name in ("storage", "address", "metrics_port"):
+        if options[name] is not None:
+            raise given_by_the_workshop(f"--{name.replace('_', '-')}")
+    if options["video"] not in (None, FILE):
+        raise given_by_the_workshop("--video")
+    if options["workers"] is not None:
+        allowance.check_workers(options["workers"])
 
 
 def _command(text: str) -> str:

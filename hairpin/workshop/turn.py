@@ -51,6 +51,7 @@ class Turn:
         )
         self._end: str | None = None
         self._noted: dict[str, str] = {}
+        self._office: Any = None
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="turn", daemon=True)
 
@@ -70,8 +71,8 @@ class Turn:
         self._left.set()
         if self._thread.is_alive():
             self._thread.join(ANSWER_S)
-        with contextlib.suppress(Exception):
-            self._office().leave.remote(self._ticket.job)
+        with contextlib.suppress(Exception):  # it would be missed after a while
+            self._call("leave", self._ticket.job)
 
     def wait(self, say: Callable[[str], None]) -> None:
         """Returns when it is this job's turn.
@@ -119,15 +120,21 @@ class Turn:
 
     def _ask(self) -> Answer:
         """Says that this job is there; raises whatever keeps the office from answering."""
-        import ray
-
-        answer: Answer = ray.get(self._office().hear.remote(self._ticket), timeout=ANSWER_S)
+        answer: Answer = self._call("hear", self._ticket)
         return answer
 
-    def _office(self) -> Any:
+    def _call(self, method: str, argument: object) -> Any:
+        import ray
+
         from hairpin.workshop.office import find_office
 
-        return find_office(self._visit.folder, self._visit.storage)
+        if self._office is None:
+            self._office = find_office(self._visit.folder, self._visit.storage)
+        try:
+            return ray.get(getattr(self._office, method).remote(argument), timeout=ANSWER_S)
+        except Exception:
+            self._office = None
+            raise
 
     def _note(self, answer: Answer) -> None:
         allowed = self._visit.limits.minutes
@@ -137,9 +144,13 @@ class Turn:
             USED_KEY: f"{answer.used_minutes:.1f}",
             ALLOWED_KEY: "" if allowed is None else f"{allowed:g}",
         }
-        if values != self._noted:
+        if values == self._noted:
+            return
+        try:
             write_note(values)
             self._noted = values
+        except Exception:  # it is for those who look
+            logger.debug("nothing is noted on the job", exc_info=True)
 
 
 @contextlib.contextmanager

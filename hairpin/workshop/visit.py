@@ -14,7 +14,7 @@ from hairpin.places import looks_like_path, storage_url
 from hairpin.stored_job import COPIES
 from hairpin.streaming.address import FILE
 from hairpin.streaming.settings import VARIABLE as VIDEO
-from hairpin.workshop.allowance import Allowance, keys_of, place_of
+from hairpin.workshop.allowance import Allowance, given_by_the_workshop, keys_of, place_of
 from hairpin.workshop.rules import read_rules, workshop_folder
 from sim.errors import UserError
 from sim.walls import walls_here
@@ -39,22 +39,13 @@ class Visit(Allowance):
             storage: Where runs are to be kept, if that is said.
         """
         if self.tenant and storage is not None:
-            raise _not_yours("storage")
+            raise given_by_the_workshop("storage")
         if self.tenant and source is not None and not self._is_own(Path(source).resolve()):
             raise UserError("the job is not in the folder that was sent", where=source)
 
     def check_job(self, job: Job) -> None:
         """Raises `UserError` unless a participant may train `job` now."""
-        workers = job.train_settings().workers + job.num_learners
-        most = self.rules.workers_of(self.tenant)
-        if workers > most:
-            whose = f"{self.tenant} may have" if self.tenant else "the cluster has room for"
-            learners = f" and {job.num_learners} learners" if job.num_learners else ""
-            raise UserError(
-                f"{workers - job.num_learners} workers{learners} are asked for and {whose} {most}",
-                where="--workers",
-                fix=f"Use --workers {max(1, most - job.num_learners)}.",
-            )
+        self.check_workers(job.train_settings().workers, job.num_learners)
         if self.tenant:
             self._check_places(job)
             check_walls(walls_here())
@@ -70,7 +61,7 @@ class Visit(Allowance):
         }
         for name, is_said in said.items():
             if is_said:
-                raise _not_yours(name)
+                raise given_by_the_workshop(name)
         for name in ("reward", "track"):
             value = getattr(job, name)
             if looks_like_path(value) and not self._is_own(Path(value).resolve()):
@@ -130,9 +121,3 @@ def begin_visit() -> Visit | None:
         user, password = keys_of(folder, tenant)
         os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"] = user, password
     return Visit(tenant, folder, open_store(storage_url(None)), storage)
-
-
-def _not_yours(name: str) -> UserError:
-    return UserError(
-        "is given by the workshop, and not a participant's to say", where=name, fix="Leave it out."
-    )

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hairpin.workshop.parcels import MAX_FILES, MAX_UNPACKED_BYTES, check_package, check_request
+from hairpin.workshop.allowance import Allowance
+from hairpin.workshop.parcels import (
+    MAX_FILES,
+    MAX_UNPACKED_BYTES,
+    check_options,
+    check_package,
+    check_request,
+)
 from sim.errors import UserError
+from storage.local import LocalStore
 
 
 def packed(*names: str, size: int = 3) -> bytes:
@@ -113,3 +123,26 @@ def test_a_shell_sees_only_words_of_hairpin_train(trick: str) -> None:
 def test_a_job_cannot_be_put_under_anothers_name() -> None:
     assert check_request(request(submission_id="bert.x"), "anna")["submission_id"] == "anna.bert.x"
     assert check_request(request(submission_id="anna.x"), "anna")["submission_id"] == "anna.x"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--workers 3", "--workers: 3 workers are asked for and anna may have 2"),
+        ("--storage=s3://races", "--storage: is given by the workshop"),
+        ("--address local", "--address: is given by the workshop"),
+        ("--metrics-port 1", "--metrics-port: is given by the workshop"),
+        ("--video rtsp://elsewhere", "--video: is given by the workshop"),
+        ("--wrokers 2", "hairpin train: No such option"),
+        ("--help", "nothing is trained with --help"),
+    ],
+)
+def test_options_that_a_training_may_not_have_are_said_at_once(
+    words: str, said: str, tmp_path: Path
+) -> None:
+    rules = {"workers": 8, "limits": {"workers": 2}, "participants": {"anna": {}}}
+    (tmp_path / "rules.json").write_text(json.dumps(rules))
+    allowance = Allowance("anna", tmp_path, LocalStore(str(tmp_path / "runs")))
+    check_options("hairpin train . --workers 2 --video file --run monday", allowance)
+    with pytest.raises(UserError, match=said):
+        check_options(f"hairpin train . {words}", allowance)
