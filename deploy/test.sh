@@ -58,9 +58,11 @@ built=0
 { "$python" deploy/cluster build && "$python" deploy/services build; } || built=2
 wait "$!"
 (( built == 0 )) || exit "$built"
+"$python" deploy/cluster images --build-only > /dev/null & # from the packages that are there now
 check ruff check .
 check ruff format --check .
 check mypy
+wait "$!" || exit 2
 # Two at a time, also on a larger machine: many a test is a training that takes every core.
 check pytest -ra --durations=20 --numprocesses 2 --dist loadgroup --no-loadscope-reorder "$@"
 exit "$status"

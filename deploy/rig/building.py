@@ -42,6 +42,7 @@ SOURCES = (  # what .dockerignore lets through, and what says how it is built
 NOT_SOURCES = {".pyc", ".nbi", ".nbc"}
 OURS = "localhost/hairpin"
 KEPT = 3  # working trees may differ
+CERTIFICATES = "/etc/ssl/certs"
 UV_CACHE = "/var/cache/users-uv"
 
 
@@ -104,7 +105,7 @@ def _build(reference: str, base: Path) -> None:
     cached = Path(os.environ.get("UV_CACHE_DIR") or _user_cache() / "uv").expanduser()
     cached.mkdir(parents=True, exist_ok=True)
     options += [f"--volume={cached}:{UV_CACHE}", f"--build-arg=UV_CACHE_DIR={UV_CACHE}"]
-    options += ["--volume=/etc/ssl/certs:/etc/ssl/certs:ro"]
+    options += [f"--volume={CERTIFICATES}:{CERTIFICATES}:ro"]
     said = _buildah("bud", *options, f"--tag={reference}", "-f", "deploy/Dockerfile", ".")
     _forget(set(re.findall(r"^--> (?:Using cache )?(\w{11})", said, re.MULTILINE)), mark)
     print(f"built {IMAGE} in {time.monotonic() - begun:.0f} s", file=sys.stderr)
