@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hairpin.options import examples, json_option
+from hairpin.options import address_option, examples, json_option
 
 if TYPE_CHECKING:
     from hairpin.bench.learn_bench import Learned
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         "hairpin bench video --to rtsp://127.0.0.1:8554",
         "hairpin bench learn --seeds 0,1,2",
         "hairpin bench learn --soak 10",
+        "hairpin bench cluster --address http://127.0.0.1:8265",
     )
 )
 def bench() -> None:
@@ -166,6 +167,34 @@ def learn(
         output.result(result)
 
 
+@bench.command()
+@address_option
+@click.option(
+    "--workers", metavar="N,...", default="1,2", show_default=True, help="Numbers of workers."
+)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--steps", type=click.IntRange(1), default=60_000, show_default=True, help="Of each.")
+@json_flag
+def cluster(address: str | None, workers: str, rounds: int, steps: int, as_json: bool) -> None:
+    """How sampling scales with workers on a Ray cluster, against this machine."""
+    with _Output(as_json) as output:
+        from hairpin.bench.cluster_bench import run
+
+        counts = tuple(sorted(_whole(count, "--workers") for count in _listed(workers)))
+        result = run(
+            address=address, workers=counts, rounds=rounds, steps=steps, report=output.note
+        )
+        output.result(result)
+        if not as_json:
+            for place, rates in result.rates.items():
+                said = ", ".join(f"{count}: {rate:,.0f}" for count, rate in rates.items())
+                output.line(
+                    f"{place:<8} env steps/s by workers {said}; efficiency "
+                    f"{result.efficiency[place]:.2f}"
+                )
+            output.line(f"the cluster's efficiency is {result.ratio:.2f} of this machine's")
+
+
 def _soak(output: _Output, tracks: list[str], minutes: float, as_json: bool) -> None:
     from hairpin.bench.soak import run
     from sim.errors import UserError
@@ -204,11 +233,11 @@ def _listed(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _whole(text: str) -> int:
+def _whole(text: str, option: str = "--seeds") -> int:
     from sim.errors import UserError
 
     if not text.isdecimal():
-        raise UserError(f"{text!r} is not a seed", where="--seeds", fix="Write for example 0,1,2")
+        raise UserError(f"{text!r} is no number", where=option, fix="Write for example 0,1,2")
     return int(text)
 
 

@@ -13,11 +13,9 @@ from hairpin.resume import ENDED
 from hairpin.summary import result_of
 from sim.errors import UserError
 from sim.reward import reward_path
-from storage import NotFoundError, Run, open_store
-from storage.lock import EXPIRES_AFTER_S
+from storage import NotFoundError, Run, StorageError, open_store
 
 POLL_S = 2.0
-GIVE_UP_AFTER_S = EXPIRES_AFTER_S + 60.0
 MAY_DIFFER = ("workers", "run")
 
 
@@ -37,7 +35,7 @@ def find_begun(job: Job, say: Callable[[str], None]) -> bool:
     Raises:
         Over: The run has come to its end.
         UserError: The run is another job's, or its reward function failed too often.
-        StorageError: Somebody else goes on writing the run, or the storage is of no use.
+        StorageError: The storage is of no use.
     """
     if job.run is None:
         raise UserError(
@@ -49,14 +47,8 @@ def find_begun(job: Job, say: Callable[[str], None]) -> bool:
     except NotFoundError:
         return False
     _check_same(job, run)
-    reason = result_of(run).get("stop_reason")
-    if reason in ENDED:
-        raise Over(f"run {run.name} has come to its end: {ENDED[reason]}")
-    if reason == "reward":
-        raise UserError(
-            str(result_of(run).get("error")), where=run.name, fix="Mend it, and begin a new run."
-        )
     _wait_for_writer(run, say)
+    _check_not_over(run)
     if run.checkpoints.names():
         return True
     run.begin_writing()
@@ -64,13 +56,52 @@ def find_begun(job: Job, say: Callable[[str], None]) -> bool:
     return False
 
 
+def take(run: Run, before: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Makes this process the run's writer, as soon as nobody else is.
+
+    After the loss of a head, whoever looks after the job and whoever looks after the cluster may
+    both go on with a run: one does, and the other sees it come to its end.
+
+    Args:
+        run: To be gone on with.
+        before: How it had ended when it was decided to go on with it (`hairpin.summary`).
+        say: Told what is being waited for.
+
+    Raises:
+        Over: The other one brought it to its end.
+        UserError: Its reward function failed too often then.
+        StorageError: The storage is of no use.
+    """
+    while True:
+        _wait_for_writer(run, say)
+        if result_of(run) != before:
+            _check_not_over(run)
+        try:
+            run.begin_writing()
+        except StorageError:
+            if not run.is_being_written():
+                raise
+        else:
+            return
+
+
 def _wait_for_writer(run: Run, say: Callable[[str], None]) -> None:
     """Waits until nobody writes the run: a driver that was killed elsewhere is missed later."""
-    until = time.monotonic() + GIVE_UP_AFTER_S
     if run.is_being_written():
-        say(f"waiting until nobody writes run {run.name} (at most {GIVE_UP_AFTER_S:.0f} s)")
-    while run.is_being_written() and time.monotonic() < until:
+        say(f"waiting until nobody else writes run {run.name}")
+    while run.is_being_written():
         time.sleep(POLL_S)
+
+
+def _check_not_over(run: Run) -> None:
+    result = result_of(run)
+    reason = result.get("stop_reason")
+    if reason in ENDED:
+        raise Over(f"run {run.name} has come to its end: {ENDED[reason]}")
+    if reason == "reward":
+        raise UserError(
+            str(result.get("error")), where=run.name, fix="Mend it, and begin a new run."
+        )
 
 
 def _check_same(job: Job, run: Run) -> None:

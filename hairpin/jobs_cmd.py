@@ -60,11 +60,14 @@ def logs(run: str, address: str | None, following: bool, tail: int | None) -> in
     return job.exit_code
 
 
-@click.command(epilog=examples("hairpin stop RUN", "hairpin stop RUN --no-wait"))
+@click.command(
+    epilog=examples("hairpin stop RUN", "hairpin stop RUN --no-wait", "hairpin stop RUN --now")
+)
 @click.argument("run")
 @address_option
 @click.option("--wait/--no-wait", default=True, help="Wait until it has stopped.  [default: wait]")
-def stop(run: str, address: str | None, wait: bool) -> int:
+@click.option("--now", is_flag=True, help="End it at once, without a last checkpoint.")
+def stop(run: str, address: str | None, wait: bool, now: bool) -> int:
     """Stop the training of RUN, which saves a last checkpoint first.
 
     It can be gone on with: hairpin submit -- --resume RUN. Exit codes: 0 stopped or over, 102 not
@@ -81,11 +84,15 @@ def stop(run: str, address: str | None, wait: bool) -> int:
     if job.over:
         click.echo(f"{run} is over: {job.state}")
         return 0
-    server.stop(job)
+    for each in server.jobs():  # others may wait for this one, to go on with its run
+        if not each.over and (each.tenant, each.run) == (job.tenant, job.run):
+            server.stop(each, now=now)
     if not wait:
-        click.echo(f"{run} was asked to stop; it saves a last checkpoint first")
+        how = "ends now" if now else "was asked to stop; it saves a last checkpoint first"
+        click.echo(f"{run} {how}")
         return 0
-    click.echo(f"{run} was asked to stop; waiting until it has saved")
+    how = "ends now" if now else "was asked to stop; waiting until it has saved"
+    click.echo(f"{run} {how}")
     while job is not None and not job.over:
         time.sleep(POLL_S)
         job = server.find(job.job)

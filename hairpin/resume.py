@@ -8,6 +8,7 @@ from typing import Any
 
 from hairpin.job import Job, validate_job
 from hairpin.job_source import OPTIONS
+from hairpin.kept import KEPT
 from hairpin.places import absolute, looks_like_path, storage_url
 from hairpin.preflight import check_world
 from hairpin.stored_job import job_of
@@ -66,7 +67,8 @@ def job_to_resume(
                 where=OPTIONS[way],
                 fix="Leave it out, or begin a new run without --resume.",
             )
-    run.checkpoints.resolve("latest")
+    if not run.has_file(KEPT):  # or it begins again, if it did not come to a checkpoint
+        run.checkpoints.resolve("latest")
     job = _changed(job, given)
     check(job)
     check_world(job)

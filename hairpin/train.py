@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hairpin.deepracer.recorder import Recorder
 from hairpin.job import Job
+from hairpin.kept import GoesOn, keeping_until_the_end
 from hairpin.monitoring.monitor import Monitor
 from hairpin.monitoring.sources import video
 from hairpin.process_time import process_began
@@ -54,13 +55,16 @@ def train_run(
     run.checkpoints.keep_last, run.checkpoints.keep_every = job.keep_last, job.keep_every
     try:
         streams = VideoStreams(job, run, say=reporter.say)
-        with streams, StopRequest(reporter.stopping) as stop_request:
+        stopping = StopRequest(reporter.stopping)
+        with keeping_until_the_end(run), streams, stopping as stop_request:
             with reporter:
                 result = _train(job, run, resume, clone, reporter, stop_request, why_end, streams)
             if result.stop_reason == "drained":  # there is no time for more, and it is not the end
                 reporter.say(f"its machine has to go: run {run.name} is saved and can go on")
-                return GOES_ON
+                raise GoesOn
             return _finish(job, run, result, reporter)
+    except GoesOn:
+        return GOES_ON
     finally:
         if not run.checkpoints.names():  # nothing came of it: its name can be used again
             run.remove()

@@ -64,7 +64,8 @@ if TYPE_CHECKING:
 @click.option(
     "--durable",
     is_flag=True,
-    help="Begin --run, or go on with it if it is there, or do nothing if it has come to its end.",
+    help="Begin --run, or go on with it if it is there, or do nothing if it has come to its end. "
+    "A cluster of our chart goes on with it when its driver or its head is lost.",
 )
 @click.option("--address", help="A Ray cluster to train on. [default: this machine]")
 @click.option("--show-job", is_flag=True, help="Print the job as a file, and do nothing.")
@@ -88,15 +89,19 @@ def train(
     from hairpin.quiet import claim_stdout
 
     out = claim_stdout() if as_json else None  # before the user's reward function can print
-
+    from hairpin.durable import Over
     from hairpin.workshop.visit import begin_visit
 
     given, visit = by_way(options), begin_visit()
     if visit is not None:
         visit.check_said(job, options["storage"])
-    if resume is None:
-        return _begin(job, given, durable, show_job, out, visit)
-    return _go_on(resume, job, given, show_job, out, visit)
+    try:
+        if resume is None:
+            return _begin(job, given, durable, show_job, out, visit)
+        return _go_on(resume, job, given, durable, show_job, out, visit)
+    except Over as over:
+        _say(str(over))
+        return 0
 
 
 def by_way(options: dict[str, Any]) -> dict[tuple[str, ...], Any]:
@@ -125,17 +130,14 @@ def _begin(
     if visit is not None:
         visit.check_job(loaded.job)
     if durable:
-        from hairpin.durable import Over, find_begun
+        from hairpin.durable import find_begun
         from hairpin.resume import CHANGEABLE
 
-        try:
-            begun = find_begun(loaded.job, _say)
-        except Over as over:
-            click.echo(str(over), err=True)
-            return 0
-        if begun:  # with the same job, so that nothing but the place is to be said anew
+        # It goes on with the same job, so that nothing but the place is to be said anew.
+        if find_begun(loaded.job, _say):
             places = {way: given.get(way) for way in CHANGEABLE}
-            return _go_on(str(loaded.job.run), None, places, False, out, visit)
+            return _go_on(str(loaded.job.run), None, places, durable, False, out, visit)
+    from hairpin.kept import keep
     from hairpin.preflight import create_run, prepare
     from hairpin.train import train_run
     from hairpin.workshop.turn import taking_turn
@@ -145,6 +147,8 @@ def _begin(
         click.echo(f"note: {note}", err=True)
     with taking_turn(visit, prepared.job, _say) as why_end:
         run = create_run(prepared)
+        if durable:
+            keep(run, _say)
         return train_run(
             prepared.job, run, resume=False, clone=prepared.clone, why_end=why_end, out=out
         )
@@ -154,6 +158,7 @@ def _go_on(
     name: str,
     source: str | None,
     given: dict[tuple[str, ...], Any],
+    durable: bool,
     show_job: bool,
     out: TextIO | None,
     visit: Visit | None,
@@ -163,14 +168,22 @@ def _go_on(
     job, run = job_to_resume(name, source, given, visit.check_job if visit else lambda job: None)
     if show_job:
         return _show(job, run.about().get("sources", {}), out)
-    from hairpin.summary import RESULT_NAME
+    from hairpin.durable import take
+    from hairpin.kept import keep
+    from hairpin.summary import RESULT_NAME, result_of
     from hairpin.train import train_run
     from hairpin.workshop.turn import taking_turn
 
+    before = result_of(run)
     with taking_turn(visit, job, _say) as why_end:
-        run.begin_writing()
+        if durable:
+            take(run, before, _say)
+            keep(run, _say)
+        else:
+            run.begin_writing()
         run.delete_file(RESULT_NAME)  # it has not come to its end any more
-        return train_run(job, run, resume=True, why_end=why_end, out=out)
+        resume = bool(run.checkpoints.names())
+        return train_run(job, run, resume=resume, why_end=why_end, out=out)
 
 
 def _say(line: str) -> None:

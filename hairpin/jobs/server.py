@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from sim.errors import UserError
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 CONNECT_TIMEOUT_S = 5.0
-LOST_AFTER_S = 60.0  # without an answer, following a log is given up
+LOST_AFTER_S = 180.0  # without an answer, following a log is given up; a new head takes a while
 POLL_S = 0.5
 STOP_WAIT_S = 300  # a driver that was asked to stop may save, evaluate and draw for so long
 _REFUSED = re.compile(r"Request failed with status code (400|502): (?P<why>.*)\.")
@@ -117,9 +118,7 @@ class JobServer:
             self._client.submit_job(
                 entrypoint=command, runtime_env=env, metadata=metadata, submission_id=name
             )
-        job = self.find(name)
-        assert job is not None
-        return job
+        return next(job for job in self.jobs() if job.job == name)
 
     def jobs(self) -> list[ClusterJob]:
         """The trainings that the cluster remembers, oldest first."""
@@ -129,7 +128,7 @@ class JobServer:
         return sorted((job for job in found if job), key=lambda job: (job.submitted, job.job))
 
     def find(self, name: str) -> ClusterJob | None:
-        """The newest job of the run `name`, or the job that Ray calls so.
+        """The job that works on the run `name`, else its newest, or the job that Ray calls so.
 
         A participant's run may be called TENANT.RUN, and has to be where several have one so named.
         """
@@ -141,7 +140,8 @@ class JobServer:
                 where=self.address,
                 fix=f"Say whose: {tenants[-1]}.{name}.",
             )
-        return jobs[-1] if jobs else None
+        living = [job for job in jobs if not job.over]  # later ones wait for the first
+        return living[0] if living else jobs[-1] if jobs else None
 
     def log(self, job: ClusterJob) -> str:
         """All that a job has printed."""
@@ -177,21 +177,30 @@ class JobServer:
         while True:
             with contextlib.suppress(aiohttp.ClientError, RuntimeError, TimeoutError):
                 asyncio.run(pass_on())
+            lost = time.monotonic() - answered > LOST_AFTER_S
             try:
                 now = self.find(job.job)
             except UserError:
-                if time.monotonic() - answered > LOST_AFTER_S:
+                if lost:
                     raise
             else:
-                answered = time.monotonic()
-                if now is None or now.over:
-                    return now or job
+                if now is None and lost:  # a new head knows it only if somebody goes on with it
+                    return job
+                if now is not None:
+                    answered = time.monotonic()
+                    if now.submitted != job.submitted:
+                        job, seen = now, 0
+                    if now.over:
+                        return now
             time.sleep(POLL_S)
 
-    def stop(self, job: ClusterJob) -> None:
-        """Asks a job to stop; it saves before it does."""
+    def stop(self, job: ClusterJob, *, now: bool = False) -> None:
+        """Asks a job to stop; it saves before it does, unless it is to end now."""
         with self._errors():
             self._client.stop_job(job.job)
+            if now:
+                command = f"python -m hairpin.jobs.end_now {shlex.quote(job.job)}"
+                self._client.submit_job(entrypoint=command)
 
     def _check_answers(self) -> None:
         parts = urlsplit(self.address)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hairpin.bench import learn_bench, sim_bench, soak
+from hairpin.bench import cluster_bench, learn_bench, sim_bench, soak
 from hairpin.bench.machine import describe, one_core, usable_cores
 from hairpin.bench.memory import MIB, MemoryWatch, Sample, tree_mb
 from hairpin.bench.peer_env import CroppedTimeTrial, NextStepTimeTrial
@@ -295,3 +295,15 @@ def test_the_video_is_measured_against_training_without(
     assert all(rate > 100.0 for rate in result.rates.values())
     assert 0.2 < result.ratio < 5.0
     assert result.frames_per_s > 1.0 and result.frame_ms > 0.0
+
+
+def test_the_rate_of_sampling_leaves_learning_out() -> None:
+    def done(steps_per_s: float, learning: float) -> dict[str, object]:
+        shares = {"physics": 0.9 - learning, "learning": learning, "sync": 0.1}
+        return {"event": "iteration_done", "steps_per_s": steps_per_s, "shares": shares}
+
+    slow = [done(1.0, 0.0)] * cluster_bench.WARM_UP
+    events = [{"event": "started"}, *slow, done(1000.0, 0.4), done(1200.0, 0.3), done(900.0, 0.0)]
+    assert cluster_bench.sampling_rate(events) == pytest.approx(2000.0)
+    with pytest.raises(UserError, match="too few steps"):
+        cluster_bench.sampling_rate(slow)

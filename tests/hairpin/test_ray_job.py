@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
+from hairpin.kept import KEPT
 from sim.tracks import route
 from tests.hairpin.ray_head import BIN, ray_head
 
@@ -92,6 +94,17 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.2)
 
 
+@contextlib.contextmanager
+def keeper(env: dict[str, str], runs: Path) -> Iterator[None]:
+    command = [sys.executable, "-m", "hairpin.jobs.keeper"]
+    process = subprocess.Popen(command, env={**env, "HAIRPIN_STORAGE": str(runs)})
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
 def driver_of(runs: Path, run: str) -> int:
     """The process that holds the run's lock."""
     newest = max((runs / run / "lock").iterdir())
@@ -111,6 +124,7 @@ def test_submit_sends_what_the_job_needs_and_follows_it(
     done = hairpin(cluster, "submit", *job)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "hairpin logs sent -f" in done.stdout and "the steps are done" in done.stdout
+    assert f"note: {runs}/sent is lost with this machine" in done.stdout
     assert (runs / "sent" / "reward_function.py").read_text() == REWARD
     assert (runs / "sent" / "elsewhere.npy").exists()
 
@@ -143,9 +157,9 @@ def test_a_killed_driver_is_gone_on_with_and_a_stopped_one_saves(
     assert "run kept was begun by another job: seed differ" in other.stdout
 
     before = latest.read_text()
-    second = submitted(cluster, *options)
-    until(lambda: latest.read_text() != before, "it did not go on")
-    assert hairpin(cluster, "logs", second).returncode == 101
+    with keeper(cluster, runs):  # as beside the head of a cluster of our chart
+        until(lambda: latest.read_text() != before, "it did not go on")
+    assert hairpin(cluster, "logs", "kept").returncode == 101
     history = [json.loads(line) for line in (runs / "kept" / "history.jsonl").open()]
     began = [event for event in history if event["event"] == "started"]
     assert [bool(event["resumed_from"]) for event in began] == [False, True]
@@ -157,8 +171,24 @@ def test_a_killed_driver_is_gone_on_with_and_a_stopped_one_saves(
     result = json.loads((runs / "kept" / "result.json").read_text())
     assert result["stop_reason"] == "stopped"
     assert str(result["steps"]) in latest.read_text()
+    assert not (runs / "kept" / KEPT).exists()  # nobody is to go on with it
     assert hairpin(cluster, "logs", "kept").returncode == 103
     assert hairpin(cluster, "stop", "kept").returncode == 0  # there is nothing to stop
+
+
+def test_what_is_to_end_now_does_not_save(cluster: dict[str, str], tmp_path: Path) -> None:
+    runs, job = tmp_path / "runs", tmp_path / "job.yaml"
+    job.write_text("workers: 1\nevaluate: {every_s: 3600}\ncheckpoint_every_s: 3600\n")
+    submitted(cluster, str(job), "--storage", str(runs), "--run", "ended")
+    history = runs / "ended" / "history.jsonl"
+    until(lambda: history.exists() and "iteration_done" in history.read_text(), "no iteration")
+    driver = psutil.Process(driver_of(runs, "ended"))
+    stopped = hairpin(cluster, "stop", "ended", "--now")
+    assert stopped.returncode == 0 and "cancelled" in stopped.stdout, stopped.stderr
+    assert not driver.is_running()
+    checkpoints = runs / "ended" / "checkpoints"
+    assert not checkpoints.exists() or len(list(checkpoints.iterdir())) <= 1  # the first lap's
+    assert not (runs / "ended" / "result.json").exists()
 
 
 def test_what_goes_wrong_is_one_line(cluster: dict[str, str], tmp_path: Path) -> None:

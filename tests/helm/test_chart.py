@@ -164,8 +164,8 @@ def test_only_the_autoscaler_has_a_token(render: Render) -> None:
     head = cluster["spec"]["headGroupSpec"]["template"]["spec"]
     (volume,) = [item for item in head["volumes"] if item["name"] == "api-token"]
     assert "serviceAccountToken" in volume["projected"]["sources"][0]
-    (driver,) = head["containers"]
-    assert "api-token" not in {mount["name"] for mount in driver["volumeMounts"]}
+    for container in head["containers"]:
+        assert "api-token" not in {mount["name"] for mount in container["volumeMounts"]}
     assert "api-token" in {
         mount["name"] for mount in cluster["spec"]["autoscalerOptions"]["volumeMounts"]
     }
@@ -326,7 +326,7 @@ def test_rules_and_passwords_of_a_workshop_are_those_of_its_values(
         mounted = "hairpin-participants" in json.dumps(spec)
         assert mounted == name.endswith(("/head", "hairpin-gate", "-setup")), name
         text = json.dumps(spec)
-        assert ("auth_token" in text) == name.endswith(("hairpin-gate", "-check")) or (
+        assert ("auth_token" in text) == name.endswith(("/head", "hairpin-gate", "-check")) or (
             "-test-" in name
         )
     assert "hairpin-participants" not in json.dumps(render())
