@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import secrets
 import shlex
 import socket
 import time
@@ -82,13 +83,14 @@ class JobServer:
 
     Args:
         address: Where; None for $HAIRPIN_ADDRESS, $RAY_ADDRESS, or this machine.
+        token: To show to it; None for the one that `find_token` finds.
 
     Attributes:
         address: Where it is.
         ray_version: The cluster's version of Ray.
     """
 
-    def __init__(self, address: str | None = None) -> None:
+    def __init__(self, address: str | None = None, token: str | None = None) -> None:
         self.address, self._where = find_address(address)
         self._has_token = False
         self._check_answers()
@@ -97,7 +99,7 @@ class JobServer:
             os.environ.pop(name, None)
         from ray.job_submission import JobSubmissionClient
 
-        token = find_token()
+        token = token or find_token()
         self._has_token = token is not None
         headers = {"Authorization": f"Bearer {token}"} if token else None
         with self._errors():
@@ -119,6 +121,30 @@ class JobServer:
                 entrypoint=command, runtime_env=env, metadata=metadata, submission_id=name
             )
         return next(job for job in self.jobs() if job.job == name)
+
+    def ask(self, command: str, timeout_s: float) -> str:
+        """What a short command prints that is run as a driver is, and leaves nothing behind.
+
+        Raises:
+            UserError: It does not end in time, or cannot be started.
+        """
+        name = f"hairpin-question-{secrets.token_hex(4)}"
+        until = time.monotonic() + timeout_s
+        with self._errors():
+            self._client.submit_job(entrypoint=command, submission_id=name)
+            while not (status := self._client.get_job_status(name)).is_terminal():
+                if time.monotonic() > until:
+                    self._client.stop_job(name)
+                    state = status.lower()
+                    raise UserError(
+                        f"`{command}` did not end within {timeout_s:.0f} s; it was {state}",
+                        where=self.address,
+                        fix="Does the head have the memory and time that it needs?",
+                    )
+                time.sleep(POLL_S)
+            said = str(self._client.get_job_logs(name))
+            self._client.delete_job(name)
+        return said
 
     def jobs(self) -> list[ClusterJob]:
         """The trainings that the cluster remembers, oldest first."""

@@ -56,7 +56,7 @@ def test_a_fault_of_ours_is_short_and_leaves_its_traceback_in_a_file(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("nobody thought of this")
 
-    monkeypatch.setattr("hairpin.doctor.examine", broken)
+    monkeypatch.setattr("hairpin.doctor.machine.examine", broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert run(["doctor"]) == FAULT
     said = capsys.readouterr().err
@@ -72,7 +72,7 @@ def test_ctrl_c_is_no_traceback(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hairpin.doctor.examine", interrupted)
+    monkeypatch.setattr("hairpin.doctor.machine.examine", interrupted)
     assert run(["doctor"]) == 130
     assert capsys.readouterr().err.strip() == "interrupted"
 

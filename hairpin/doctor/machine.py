@@ -11,9 +11,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+
+from hairpin.doctor.finding import Finding
+from hairpin.doctor.services import check_services
 
 PACKAGES = (
     "ray",
@@ -30,25 +31,6 @@ MIN_DISK_GB = 2.0
 MIN_SHARED_MEMORY_GB = 1.0  # Ray passes samples and weights through /dev/shm
 GB = 1024.0**3
 
-Status = Literal["ok", "warn", "fail"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        name: What was looked at.
-        status: ok; warn: it works, but worse than it could; fail: training will not work.
-        found: What is there.
-        advice: What to do, if anything.
-    """
-
-    name: str
-    status: Status
-    found: str
-    advice: str = ""
-
 
 def examine(storage: str) -> Iterator[Finding]:
     """Makes every check, yielding each finding as it is there.
@@ -63,7 +45,6 @@ def examine(storage: str) -> Iterator[Finding]:
         _cpu_flags,
         _memory,
         _shared_memory,
-        lambda: _storage(storage),
         lambda: _disk(storage),
         _numba_cache,
         _physics,
@@ -74,6 +55,15 @@ def examine(storage: str) -> Iterator[Finding]:
     ]
     for check in checks:
         yield check()
+    yield from check_services(storage)
+
+
+def versions() -> dict[str, str]:
+    """Of what both sides of a cluster have: Hairpin, Python, Ray."""
+    from hairpin import __version__
+
+    ray = importlib.metadata.version("ray")
+    return {"hairpin": __version__, "python": platform.python_version(), "ray": ray}
 
 
 def _python() -> Finding:
@@ -173,17 +163,6 @@ def _shared_memory() -> Finding:
             "shared memory", "warn", found, "In Docker, start the container with --shm-size=2g."
         )
     return Finding("shared memory", "ok", found)
-
-
-def _storage(storage: str) -> Finding:
-    from storage import StorageError, open_store
-
-    try:
-        store = open_store(storage)
-        store.check_writable()
-    except StorageError as error:
-        return Finding("storage", "fail", f"{error.where}: {error.what}", error.fix)
-    return Finding("storage", "ok", f"{store.url} can be written")
 
 
 def _disk(storage: str) -> Finding:

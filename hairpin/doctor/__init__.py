@@ -1,0 +1,1 @@
+"""What `hairpin doctor` looks at: this machine, and a cluster."""
