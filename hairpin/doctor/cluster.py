@@ -52,8 +52,9 @@ def examine_cluster(
     if found is not None:
         yield from check_parts(found)
         yield from check_belongings(found)
-        yield check_policies(found)
-        yield check_enforced(found) if probe else not_probed()
+        policies = check_policies(found)
+        yield policies
+        yield check_enforced(found, held=policies.status == "ok") if probe else not_probed()
         yield check_scraping(found)
     yield from _check_jobs(found, address)
 

@@ -91,7 +91,10 @@ def check_operator(kubectl: Kubectl, namespace: str | None, acts: bool) -> Findi
     operator = found[0]
     where = f"{operator['metadata']['namespace']}/{operator['metadata']['name']}"
     version = _version(operator)
-    if condition(operator, "Available").get("status") != "True":
+    wanted = operator["spec"].get(
+        "replicas", 1
+    )  # none is enough to be available where 0 are wanted
+    if not wanted or condition(operator, "Available").get("status") != "True":
         return _unavailable(operator, where, kubectl)
     if version and _number(version) < LEAST_KUBERAY:
         return Finding(

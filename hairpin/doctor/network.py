@@ -16,6 +16,10 @@ PROBE_S = 90.0
 POLL_S = 0.5
 PORTS = {"head": 8265, "minio": 9000, "mediamtx": 8554, "prometheus": 9090, "grafana": 3000}
 API_SERVER = "kubernetes.default.svc:443"
+KEEPS_NONE = (
+    "The cluster's network does not keep NetworkPolicies. Use one that does: Calico, Cilium, or "
+    "your cloud's option for them."
+)
 # Tries to open connections, and says which ones opened. A network that drops takes the time limit.
 # Policies take a moment to hold a new pod.
 OPENER = """
@@ -92,11 +96,15 @@ def not_probed() -> Finding:
     )
 
 
-def check_enforced(release: Release) -> Finding:
+def check_enforced(release: Release, *, held: bool) -> Finding:
     """Three short-lived pods try closed and open paths.
 
     A stranger must reach nothing of the release, a client of the job API that alone, and a rollout
     worker not even the API server, which the stranger does reach.
+
+    Args:
+        release: Where.
+        held: Whether there are policies that close these paths.
     """
     run = secrets.token_hex(4)
     services = _services(release)
@@ -117,15 +125,16 @@ def check_enforced(release: Release) -> Finding:
         return Finding("enforcement", "unknown", error.said, "It needs the right to make pods.")
     finally:
         _remove(release.kubectl, run)
-    return judge(opened, job_api)
+    return judge(opened, job_api, held=held)
 
 
-def judge(opened: dict[str, dict[str, bool]], job_api: str) -> Finding:
+def judge(opened: dict[str, dict[str, bool]], job_api: str, *, held: bool) -> Finding:
     """What the probes' answers mean.
 
     Args:
         opened: By who tried, what opened.
         job_api: Where the job API is.
+        held: Whether there are policies that close these paths.
     """
     name = "enforcement"
     wrong = [
@@ -139,8 +148,7 @@ def judge(opened: dict[str, dict[str, bool]], job_api: str) -> Finding:
             name,
             "fail",
             f"open that should be closed: {', '.join(wrong)}",
-            "The cluster's network does not keep NetworkPolicies, or they are not there. Use one "
-            "that does: Calico, Cilium, or your cloud's option for network policies.",
+            KEEPS_NONE if held else "See net policies.",
         )
     if not opened["client"][job_api]:
         return Finding(
