@@ -112,23 +112,30 @@ def follow(server: JobServer, job: ClusterJob, where: str, skip: int = 0) -> int
     Returns:
         The exit code that says how it ended.
     """
-    from hairpin.jobs.state import FAILED, NOT_FINISHED
+    from hairpin.jobs.state import FAILED
 
     name = job.run or job.job
     try:
         job = server.follow(job, lambda text: click.echo(text, nl=False), skip=skip)
     except KeyboardInterrupt:
-        click.echo(
-            f"\nno longer following; the training goes on. To follow it again: hairpin logs {name} "
-            f"-f{where}; to stop it: hairpin stop {name}{where}",
-            err=True,
-        )
-        return NOT_FINISHED
+        return let_go(name, where)
     if job.exit_code == FAILED:
         click.echo(f"error: {name} failed: {job.problem}", err=True)
     elif job.exit_code:
         click.echo(f"{name} is {job.state}", err=True)
     return job.exit_code
+
+
+def let_go(name: str, where: str) -> int:
+    """Says how to come back to a training that goes on; returns the exit code."""
+    from hairpin.jobs.state import NOT_FINISHED
+
+    click.echo(
+        f"\nno longer following; the training goes on. To follow it again: hairpin logs {name} "
+        f"-f{where}; to stop it: hairpin stop {name}{where}",
+        err=True,
+    )
+    return NOT_FINISHED
 
 
 def _not_found(server: JobServer, run: str) -> int:

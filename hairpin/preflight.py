@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import time
@@ -19,12 +20,14 @@ from hairpin.job import Job
 from hairpin.monitoring.place import check_metrics
 from hairpin.places import storage_url
 from hairpin.streaming.check import check_video
+from sim.errors import UserError
 from sim.reward import reward_path
 from sim.reward_process import check_reward
 from sim.track import Track
 from storage import Run, Store, open_store
 
 RAY_JOB_FOLDER = "working_dir_files"  # where Ray unpacks the folder of a submitted job
+MOST_VARIABLE = "HAIRPIN_MAX_WORKERS"
 REWARD_COPY = "reward_function.py"
 
 
@@ -91,8 +94,29 @@ def check_world(job: Job) -> None:
     """Raises `UserError` unless reward function, track, Ray address and metrics port are usable."""
     check_drive(job)
     check_address(job.address)
+    check_workers(job)
     check_metrics(job)
     check_video(job.video, job.run or "hairpin")
+
+
+def check_workers(job: Job) -> None:
+    """Raises `UserError` if the cluster cannot grow to what the job wants; Ray would wait for it.
+
+    The chart says in $HAIRPIN_MAX_WORKERS how many CPUs there can be.
+    """
+    most = os.environ.get(MOST_VARIABLE, "")
+    if not most.isdecimal():
+        return
+    settings = job.train_settings()
+    learners = 0 if settings.num_gpus_per_learner else settings.num_learners
+    if settings.workers + learners > int(most):
+        also = f" and {learners} learners" if learners else ""
+        raise UserError(
+            f"{settings.workers} workers{also} want a CPU each, and the cluster can grow to {most}",
+            where="workers",
+            fix=f"Use --workers {max(1, int(most) - learners)}, or raise rolloutWorkers.max of the "
+            "chart.",
+        )
 
 
 def check_drive(job: Job) -> None:

@@ -44,13 +44,19 @@ def submit(
     files it needs are sent. The run is kept where the cluster keeps its runs. In a workshop it
     waits for its turn and says its place. Ctrl-C stops following, not the training.
 
-    Exit codes: 0 finished (with --detach: submitted), 100 failed, 101 not finished, 103 cancelled.
+    It is followed until the cluster has checked it too, also with --detach: what is wrong there,
+    such as a store that does not answer, is said here within seconds.
+
+    Exit codes: 0 finished (with --detach: begun), 2 something is to be mended first, 100 failed,
+    101 not finished, 103 cancelled.
     """
     import tempfile
     from pathlib import Path
 
+    from hairpin.jobs.begun import await_begun
     from hairpin.jobs.parcel import pack, pack_resume
     from hairpin.jobs.server import JobServer
+    from hairpin.jobs_cmd import follow, let_go
 
     source, resume, options, flags = _options_of_train(arguments)
     with tempfile.TemporaryDirectory(prefix="hairpin-submit-") as name:
@@ -62,21 +68,26 @@ def submit(
         for note in parcel.notes:
             click.echo(f"note: {note}", err=True)
         server = JobServer(address)
+        if server.differs:
+            click.echo(f"note: {server.differs}", err=True)
         files = folder if any(folder.iterdir()) else None
         job = server.submit(parcel.run, parcel.command, files, tenant)
     where = f" --address {shlex.quote(server.address)}" if address else ""
+    if not as_json:
+        click.echo(f"run {job.run} submitted to {server.address}")
+    try:
+        job = await_begun(server, job)
+    except KeyboardInterrupt:
+        return let_go(job.run, where)
     if as_json:
         click.echo(json.dumps({**job.as_dict(), "address": server.address}, indent=2))
         return 0
-    click.echo(f"run {job.run} submitted to {server.address}")
     click.echo("\nnext")
     for command in (f"logs {job.run} -f", f"stop {job.run}", "jobs"):
         click.echo(f"  hairpin {command}{where}")
     if detach:
         return 0
     click.echo("")
-    from hairpin.jobs_cmd import follow
-
     return follow(server, job, where)
 
 

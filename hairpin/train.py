@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hairpin.deepracer.recorder import Recorder
 from hairpin.job import Job
+from hairpin.jobs.state import begun_line
 from hairpin.kept import GoesOn, keeping_until_the_end
 from hairpin.monitoring.monitor import Monitor
 from hairpin.monitoring.sources import video
@@ -100,7 +101,7 @@ def _train(
 
     forget_secrets()
     monitor = Monitor(job, run, video(streams.stats))
-    reporter.say(f"run {run.name} in {run.url}")
+    reporter.say(begun_line(run.name, run.url))
     if monitor.url is not None:
         reporter.say(f"metrics at {monitor.url}")
 

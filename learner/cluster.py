@@ -6,6 +6,7 @@ much of the time, so they overlap: Ray starts in a thread while this process imp
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any
 # Ray's C++ core warns on stderr about things that are meant to be so.
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 
+LOG = logging.getLogger(__name__)
 MIN_OBJECT_STORE_BYTES = 256 * 2**20
 QUIETLY: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 ITERATIONS_IN_STORE = 4  # fragments of so many iterations fit at once
@@ -35,6 +37,7 @@ class Cluster:
     def __init__(self, address: str | None, *, cpus: int, batch_bytes: int) -> None:
         self.address = address or os.environ.get("RAY_ADDRESS") or None
         self.seconds: dict[str, float] = {}
+        self._wanted = cpus
         self._cpus = max(cpus, os.cpu_count() or 1)
         self._store_bytes = max(MIN_OBJECT_STORE_BYTES, ITERATIONS_IN_STORE * batch_bytes)
         self._ours = False
@@ -67,6 +70,15 @@ class Cluster:
         self._done.set()
         self._thread.join()
 
+    def _tell_of_growth(self, there: float) -> None:
+        """Says what is waited for: workers begin when Ray has a CPU for each."""
+        if there < self._wanted:
+            LOG.warning(
+                "the cluster has %g CPUs and %d are wanted: waiting until it has grown",
+                there,
+                self._wanted,
+            )
+
     def _run(self) -> None:
         try:
             self._connect()
@@ -89,6 +101,8 @@ class Cluster:
             connect(self.address)
         else:
             self._start()
+        if self.address is not None:
+            self._tell_of_growth(ray.cluster_resources().get("CPU", 0.0))
         self._ours = True
         self.seconds["start ray"] = time.perf_counter() - began
 

@@ -14,7 +14,14 @@ from hairpin.doctor.release import COMPONENT, INSTANCE, Release
 PROBE_LABEL = "hairpin.io/doctor"
 PROBE_S = 90.0
 POLL_S = 0.5
-PORTS = {"head": 8265, "minio": 9000, "mediamtx": 8554, "prometheus": 9090, "grafana": 3000}
+PORTS = {
+    "head": 8265,
+    "gate": 8266,
+    "minio": 9000,
+    "mediamtx": 8554,
+    "prometheus": 9090,
+    "grafana": 3000,
+}
 API_SERVER = "kubernetes.default.svc:443"
 KEEPS_NONE = (
     "The cluster's network does not keep NetworkPolicies. Use one that does: Calico, Cilium, or "
@@ -108,10 +115,13 @@ def check_enforced(release: Release, *, held: bool) -> Finding:
     """
     run = secrets.token_hex(4)
     services = _services(release)
-    job_api = services["head"]
+    # Where there is a workshop's gate, participants reach that.
+    label, job_api = "hairpin.io/job-client", services["head"]
+    if "gate" in services:
+        label, job_api = "hairpin.io/workshop-client", services["gate"]
     pods = {
         "stranger": ({}, [*services.values(), API_SERVER]),
-        "client": ({"hairpin.io/job-client": "true"}, [job_api]),
+        "client": ({label: "true"}, [job_api]),
         "rollout": (
             _labels_of_rollouts(release),
             [API_SERVER, *(where for component, where in services.items() if component != "head")],

@@ -14,7 +14,7 @@ from hairpin.doctor.pods import condition, is_ready, last_warning, restarts, tro
 PART = "app.kubernetes.io/part-of=hairpin"
 COMPONENT, INSTANCE = "app.kubernetes.io/component", "app.kubernetes.io/instance"
 RAY_GROUPS = {"head": "head", "rollouts": "rolloutWorkers", "learner": "learner"}  # chart's keys
-SERVICES = ("minio", "mediamtx", "prometheus", "grafana")
+SERVICES = ("gate", "minio", "mediamtx", "prometheus", "grafana")
 INSTALL = "Install it: helm install hairpin helm/hairpin --namespace racing --create-namespace."
 
 

@@ -88,11 +88,13 @@ class JobServer:
     Attributes:
         address: Where it is.
         ray_version: The cluster's version of Ray.
+        differs: What to say if it is another one than this machine's; empty if it is not.
     """
 
     def __init__(self, address: str | None = None, token: str | None = None) -> None:
         self.address, self._where = find_address(address)
         self._has_token = False
+        self.differs = ""
         self._check_answers()
         # Ray's client would prefer its variables to what it is given.
         for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
@@ -105,6 +107,7 @@ class JobServer:
         with self._errors():
             self._client = JobSubmissionClient(self.address, headers=headers)
         self.ray_version = str(self._client._server_ray_version)
+        self.differs = _difference(self.ray_version)
 
     def submit(self, run: str, command: str, folder: Path | None, tenant: str = "") -> ClusterJob:
         """Submits a command that writes `run`, to be run in a copy of `folder`, for a tenant."""
@@ -266,5 +269,17 @@ class JobServer:
             raise UserError(
                 f"the job server did not do it: {said[0] if said else type(error).__name__}",
                 where=self.address,
-                fix="Is this the dashboard of a Ray cluster? Its version should be this machine's.",
+                fix=self.differs or "Is this the dashboard of a Ray cluster?",
             ) from error
+
+
+def _difference(there: str) -> str:
+    """What to say of a Ray on the cluster that is not this machine's but for its last number."""
+    from ray import __version__ as here
+
+    if there.split(".")[:2] == here.split(".")[:2]:
+        return ""
+    return (
+        f"the cluster has Ray {there} and this machine {here}. If it does not work: pip install "
+        f"'ray[default,rllib]=={there}', or an image with {here}"
+    )

@@ -28,6 +28,7 @@ _STATES = {
     "STOPPED": "cancelled",
 }
 _EXIT_CODES = {"finished": 0, "failed": FAILED, "cancelled": CANCELLED}
+_USERS = re.compile(r"failed with exit code 2\b")  # as Ray says it of a driver
 _OURS = re.compile(r"(^|[\s/])hairpin\s+train\b")
 
 
@@ -49,6 +50,7 @@ class ClusterJob:
         waiting: How many wait, as this job was last told.
         used_minutes: What its participant had used of training then, all jobs together.
         allowed_minutes: Of so many; None if there is no limit.
+        refused: Whether it failed for a reason that a user can mend.
     """
 
     job: str
@@ -63,6 +65,7 @@ class ClusterJob:
     waiting: int | None = None
     used_minutes: float | None = None
     allowed_minutes: float | None = None
+    refused: bool = False
 
     @property
     def over(self) -> bool:
@@ -92,6 +95,11 @@ class ClusterJob:
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON-able values."""
         return asdict(self)
+
+
+def begun_line(run: str, url: str) -> str:
+    """What a training says first, when everything that it needs has been found good."""
+    return f"run {run} in {url}"
 
 
 def ordinal(number: int) -> str:
@@ -124,6 +132,7 @@ def job_of_details(details: Any, now_s: float) -> ClusterJob | None:
         waiting=int(metadata[WAITING_KEY]) if place else None,
         used_minutes=_number(metadata.get(USED_KEY)),
         allowed_minutes=_number(metadata.get(ALLOWED_KEY)),
+        refused=state == "failed" and _USERS.search(details.message or "") is not None,
     )
 
 

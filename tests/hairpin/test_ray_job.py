@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from ray.job_submission import JobSubmissionClient
 
+from hairpin.jobs.server import JobServer
 from hairpin.kept import KEPT
 from sim.tracks import route
-from tests.hairpin.ray_head import BIN, ray_head
+from tests.hairpin.ray_head import BIN, free_ports, ray_head
 
 pytestmark = pytest.mark.slow
 
@@ -153,8 +155,8 @@ def test_a_killed_driver_is_gone_on_with_and_a_stopped_one_saves(
     assert followed.returncode == 100, followed.stdout + followed.stderr
 
     other = hairpin(cluster, "submit", *options, "--seed", "9")
-    assert other.returncode == 100
-    assert "run kept was begun by another job: seed differ" in other.stdout
+    assert other.returncode == 2
+    assert "run kept was begun by another job: seed differ" in other.stderr
 
     before = latest.read_text()
     with keeper(cluster, runs):  # as beside the head of a cluster of our chart
@@ -208,3 +210,45 @@ def test_what_goes_wrong_is_one_line(cluster: dict[str, str], tmp_path: Path) ->
         assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
         assert message in done.stderr
         assert "x" * 64 not in done.stderr
+
+
+def refused(env: dict[str, str], *arguments: str) -> str:
+    """The one line of an error with which ``hairpin submit`` ends, whether it follows or not."""
+    done = hairpin(env, "submit", *arguments, "--detach")
+    assert done.returncode == 2, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {env['RAY_ADDRESS']}: the cluster does not do it: ")
+    return line
+
+
+def test_what_only_the_cluster_finds_wrong_is_said_at_submit(tmp_path: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_ports(1)[0]}"
+    store = {
+        "HAIRPIN_STORAGE": "s3://bucket/runs",
+        "HAIRPIN_S3_ENDPOINT": nowhere,
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "secret-of-the-store",
+        "HAIRPIN_MAX_WORKERS": "3",
+    }
+    with ray_head(**store) as env:
+        line = refused(env, "--track", "oval")
+        assert f"{nowhere}: nothing listens there (connection refused)" in line
+        runs = ["--storage", str(tmp_path / "runs")]
+        line = refused(env, "--workers", "4", *runs)
+        assert "4 workers want a CPU each, and the cluster can grow to 3. Use --workers 3" in line
+
+        plain = submit(env, tmp_path, "hairpin", "train", "--workers", "4", *runs)
+        assert plain.returncode == 1
+        (said,) = {text for text in plain.stdout.splitlines() if text.startswith("error: ")}
+        assert "the cluster can grow to 3" in said
+        unknown = submit(env, tmp_path, "hairpin", "train", "--track", "ovl", *runs)
+        assert "there is no track 'ovl'" in unknown.stdout and unknown.returncode == 1
+        assert "secret-of-the-store" not in line + plain.stdout + unknown.stdout
+
+        asked = JobServer(env["RAY_ADDRESS"], env["RAY_AUTH_TOKEN"])
+        answer = json.loads("{" + asked.ask("hairpin doctor --json", 100.0).partition("{")[2])
+        found = {check["name"]: check["status"] for check in answer["checks"]}
+        assert found["storage"] == "fail" and answer["versions"]["ray"] == asked.ray_version
+        authorization = {"Authorization": f"Bearer {env['RAY_AUTH_TOKEN']}"}
+        left = JobSubmissionClient(asked.address, headers=authorization).list_jobs()
+        assert {job.entrypoint.split()[1] for job in left} == {"train"}  # the question is gone
