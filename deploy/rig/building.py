@@ -83,7 +83,8 @@ def built() -> Iterator[Built]:
     """
     packages.require(packages.OF_IMAGES)
     base = images.base()
-    reference = f"{OURS}:{_key(base)}"
+    recipe = _recipe(base)
+    reference = f"{OURS}:{recipe}-{_key(base)}"
     _home().mkdir(parents=True, exist_ok=True)
     with (_home() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -95,6 +96,7 @@ def built() -> Iterator[Built]:
 def _build(reference: str, base: Path) -> None:
     begun = time.monotonic()
     print(f"building {IMAGE} (minutes, if its dependencies are new) ...", file=sys.stderr)
+    _buildah("rm", "--all")  # what a build that was ended has left
     mark = f"{images.BASE_IMAGE.partition(':')[0]}:{base.stem}"
     if mark not in _names():
         _buildah("pull", "--quiet", f"oci-archive:{base}")
@@ -107,25 +109,37 @@ def _build(reference: str, base: Path) -> None:
     options += [f"--volume={cached}:{UV_CACHE}", f"--build-arg=UV_CACHE_DIR={UV_CACHE}"]
     options += [f"--volume={CERTIFICATES}:{CERTIFICATES}:ro"]
     said = _buildah("bud", *options, f"--tag={reference}", "-f", "deploy/Dockerfile", ".")
-    _forget(set(re.findall(r"^--> (?:Using cache )?(\w{11})", said, re.MULTILINE)), mark)
+    steps = set(re.findall(r"^--> (?:Using cache )?(\w{11})", said, re.MULTILINE))
+    _forget(steps, mark, reference.partition("-")[0])
     print(f"built {IMAGE} in {time.monotonic() - begun:.0f} s", file=sys.stderr)
 
 
-def _forget(steps: set[str], base: str) -> None:
+def _forget(steps: set[str], base: str, recipe: str) -> None:
     """Throws away old images, and what was built on the way to them.
 
     Args:
         steps: The images of the last build's steps, of which the next one may use some.
         base: The name of the image that they were built from.
+        recipe: What names of images with the same dependencies begin with; each other one has
+            gigabytes of its own.
     """
     listed = json.loads(_buildah("images", "--all", "--json"))
     listed.sort(key=lambda image: str(image["createdatraw"]), reverse=True)
     names = {image["id"]: image["names"] or [] for image in listed}
-    ours = [image for image in names if any(name.startswith(f"{OURS}:") for name in names[image])]
+    ours = [image for image in names if any(name.startswith(recipe) for name in names[image])]
     for image in names:
         if image not in ours[:KEPT] and image[:11] not in steps and base not in names[image]:
             with contextlib.suppress(ServerError):  # it is a part of one that is kept
                 _buildah("rmi", "--force", image)
+
+
+def _recipe(base: Path) -> str:
+    """Names one content of the image without its code."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (dependencies,) = re.findall(r"^dependencies = \[.*?^\]", project, re.MULTILINE | re.DOTALL)
+    files = [ROOT / "deploy" / name for name in ("Dockerfile", "constraints.txt")]
+    parts = [base.name, dependencies, *(file.read_text(encoding="utf-8") for file in files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
 def _key(base: Path) -> str:
@@ -154,7 +168,12 @@ def _buildah(*arguments: str) -> str:
         command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if ran.returncode:
-        raise ServerError(f"buildah {arguments[0]} failed: {last_lines(ran.stderr)}")
+        said = last_lines(ran.stderr)
+        if arguments[0] == "bud":
+            log = home / "build.log"
+            log.write_text(ran.stdout + ran.stderr, encoding="utf-8")
+            said = f"{said} (log: {log})"
+        raise ServerError(f"buildah {arguments[0]} failed: {said}")
     return ran.stdout
 
 
