@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         "hairpin bench reward --reward reward.py",
         "hairpin bench traces",
         "hairpin bench video --to rtsp://127.0.0.1:8554",
+        "hairpin bench scale --workers 256",
         "hairpin bench learn --seeds 0,1,2",
         "hairpin bench learn --soak 10",
         "hairpin bench cluster --address http://127.0.0.1:8265",
@@ -131,6 +132,57 @@ def video(to: str | None, rounds: int, seconds: float, as_json: bool) -> None:
             output.line(
                 f"the video costs {1.0 - result.ratio:.1%} of the throughput; it sends "
                 f"{result.frames_per_s:.1f} pictures a second, {result.frame_ms:.1f} ms each"
+            )
+
+
+@bench.command()
+@click.option("--workers", type=click.IntRange(1), default=256, show_default=True)
+@click.option(
+    "--gigabits", type=float, default=10.0, show_default=True, help="The head's network, a second."
+)
+@click.option(
+    "--learner",
+    type=float,
+    metavar="STEPS/S",
+    help="What another learner takes, such as a GPU's. [default: what this machine's does]",
+)
+@click.option("--seconds", type=float, default=5.0, show_default=True, help="Of each measurement.")
+@json_flag
+def scale(
+    workers: int, gigabits: float, learner: float | None, seconds: float, as_json: bool
+) -> None:
+    """What many workers ask of learner, driver and network, on paper.
+
+    From what one worker, the learner, their messages and Ray's actors are measured to cost here.
+    """
+    with _Output(as_json) as output:
+        from hairpin.bench.scale_bench import MIB, needs, run
+
+        one = run(seconds=seconds, report=output.note)
+        output.result(one)
+        if as_json:
+            return
+        output.line(
+            f"a worker drives {one.worker_steps_per_s:,.0f} steps/s and hands back "
+            f"{one.fragment_steps:,} of them, {one.fragment_bytes / one.fragment_steps:,.0f} bytes "
+            f"each; the learner takes {one.learner_steps_per_s:,.0f} steps/s"
+        )
+        sent = ", ".join(f"{n} {seconds * 1e3:.0f} ms" for n, seconds in one.broadcast_s.items())
+        output.line(
+            f"weights are {one.weights_bytes / MIB:.2f} MiB; until all actors of this machine have "
+            f"them: {sent}; a call costs the driver {one.call_s * 1e3:.2f} ms"
+        )
+        output.line(
+            f"an actor takes {one.head_bytes / MIB:.2f} MiB and {one.head_connections:.1f} "
+            "connections of Ray's own processes on the head"
+        )
+        output.line("workers  sampling  network   driver  learning     steps/s  batch MiB  slowest")
+        for number in sorted({1, 8, 32, 128, workers}):
+            need = needs(one, number, gigabits=gigabits, learner_steps_per_s=learner)
+            output.line(
+                f"{number:>7}  {need.sampling_s:>6.2f} s  {need.network_s:>5.2f} s"
+                f"  {need.driver_s:>5.2f} s  {need.learning_s:>6.2f} s  {need.steps_per_s:>10,.0f}"
+                f"  {need.batch_bytes / MIB:>9,.0f}  {need.slowest}"
             )
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ examples:
   deploy/cluster images && helm install hairpin helm/hairpin --set grafana.enabled=false
   deploy/cluster exec ctr -n k8s.io images list
   deploy/cluster status --json
+  deploy/cluster scale --workers 32 256
   deploy/cluster down"""
 
 
@@ -143,6 +145,20 @@ def build(cluster: Cluster, options: argparse.Namespace) -> int:
     return 0
 
 
+def measure_scale(cluster: Cluster, options: argparse.Namespace) -> int:
+    """Measures the chart with many workers, on simulated nodes, in a cluster of its own."""
+    sizes = sorted(set(options.workers))
+    rows, lost_s = scale.measured(sizes)
+    if options.json:
+        print(json.dumps({"rows": [asdict(row) for row in rows], "node_lost_s": lost_s}))
+    else:
+        print(scale.markdown(rows), end="")
+        print(
+            f"\nA spot node vanishes: all {sizes[-1]} workers are ready again after {lost_s:.0f} s."
+        )
+    return 0
+
+
 def _apart(arguments: Sequence[str]) -> list[str]:
     """The arguments, with a mark between ours and those of a command that is passed on."""
     if not arguments or arguments[0] not in PASSING_ON:
@@ -190,6 +206,7 @@ def _parser() -> argparse.ArgumentParser:
         "kubeconfig": kubeconfig,
         "base": base,
         "build": build,
+        "scale": measure_scale,
     }.items():
         text = run.__doc__ or ""
         brief = text.partition("\n")[0].rstrip(".")
@@ -209,6 +226,15 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--build-only", action="store_true", help="load none")
         elif run is status:
             command.add_argument("--json", action="store_true", help="for programs")
+        elif run is measure_scale:
+            command.add_argument("--json", action="store_true", help="for programs")
+            command.add_argument(
+                "--workers",
+                type=int,
+                nargs="+",
+                default=[1, 8, 32, 128],
+                help="how many, one after another (default: 1 8 32 128)",
+            )
         elif run is load:
             command.add_argument("archives", type=Path, nargs="+", help="image archives")
         elif run in (kubectl, execute):
