@@ -1,4 +1,4 @@
-"""The chart on simulated nodes: as many rollout workers as one likes, and what that costs."""
+"""The chart's Ray cluster on simulated nodes: as many workers as one likes, and their cost."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rig.addons import Kubectl
-from rig.simulation import LABEL, TOLERATION, Pool, Simulation, wait_until
+from rig.simulation import LABEL, TOLERATION, Pool, wait_until
 from servers import binaries
 from servers.errors import ServerError, last_lines
 
@@ -32,6 +32,8 @@ WORKERS_OF_A_NODE = 4  # what a node of `SPOT` has room for
 SPARE_NODES = 2
 TIMEOUT_S = 180.0
 MIB = 1 << 20
+COUNTS = ("desiredWorkerReplicas", "readyWorkerReplicas")
+METRIC = re.compile(r"^(\w+)(?:\{.*\})? ([0-9.e+-]+)$", re.MULTILINE)
 
 VALUES: dict[str, Any] = {  # Ray alone, on simulated nodes
     "head": {"nodeSelector": LABEL, "tolerations": [TOLERATION]},
@@ -243,10 +245,6 @@ class Fleet:
             raise ServerError(f"helm {arguments[0]}: {last_lines(ran.stderr)}")
 
 
-COUNTS = ("desiredWorkerReplicas", "readyWorkerReplicas")
-METRIC = re.compile(r"^(\w+)(?:\{.*\})? ([0-9.e+-]+)$", re.MULTILINE)
-
-
 def nodes_for(workers: int) -> int:
     """How many spot nodes so many workers get, with some to spare."""
     return -(-workers // WORKERS_OF_A_NODE) + SPARE_NODES
@@ -259,49 +257,6 @@ def per_node(pods: Iterable[dict[str, Any]]) -> dict[str, int]:
         name = pod["spec"].get("nodeName", "")
         counts[name] = counts.get(name, 0) + 1
     return counts
-
-
-def measure(simulation: Simulation, fleet: Fleet, sizes: Sequence[int]) -> tuple[list[Row], float]:
-    """Measures one size after another, on nodes enough for the largest, and the loss of a node.
-
-    Args:
-        simulation: Runs already.
-        fleet: Is not installed yet, and is not in the end.
-        sizes: Numbers of workers, ascending.
-
-    Returns:
-        A row for each size, and the seconds until the largest had all workers again.
-    """
-    simulation.add(STAYS, 2)
-    simulation.add(SPOT, nodes_for(sizes[-1]))
-    fleet.install()
-    try:
-        return [fleet.measure(workers) for workers in sizes], fleet.vanish()
-    finally:
-        fleet.uninstall()
-
-
-def markdown(rows: Iterable[Row]) -> str:
-    """The rows as a table of a document."""
-    heads = [
-        "workers",
-        "all bound, s",
-        "all ready, s",
-        "on a spot node",
-        "operator: CPU s",
-        "MiB",
-        "requests",
-        "objects",
-        "API server, MiB",
-    ]
-    lines = [heads, ["---:"] * len(heads)]
-    for row in rows:
-        spread = str(row.most) if row.fewest == row.most else f"{row.fewest} to {row.most}"
-        cells = [str(row.workers), f"{row.bound_s:.0f}", f"{row.ready_s:.1f}", spread]
-        cells += [f"{row.operator_cpu_s:.1f}", f"{row.operator_mib:.0f}"]
-        cells += [str(row.operator_requests), str(row.objects), f"{row.api_mib:.0f}"]
-        lines.append(cells)
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _bound(pod: dict[str, Any]) -> float:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rig import building, images, linking, packages, programs
+from rig import building, images, linking, packages, programs, scale
 from rig.cluster import Cluster
 from rig.site import cache
 from servers import binaries
@@ -146,16 +146,15 @@ def build(cluster: Cluster, options: argparse.Namespace) -> int:
 
 
 def measure_scale(cluster: Cluster, options: argparse.Namespace) -> int:
-    """Measures the chart with many workers, on simulated nodes, in a cluster of its own."""
+    """Measures the chart with many workers, on simulated nodes; starts a cluster if none is up."""
     sizes = sorted(set(options.workers))
-    rows, lost_s = scale.measured(sizes)
+    rows, lost_s = scale.measure(cluster, sizes)
     if options.json:
         print(json.dumps({"rows": [asdict(row) for row in rows], "node_lost_s": lost_s}))
     else:
         print(scale.markdown(rows), end="")
-        print(
-            f"\nA spot node vanishes: all {sizes[-1]} workers are ready again after {lost_s:.0f} s."
-        )
+        back = f"all {sizes[-1]} workers are ready again after {lost_s:.0f} s"
+        print(f"\nA spot node vanishes: {back}.")
     return 0
 
 

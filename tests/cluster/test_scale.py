@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from rig.fleet import CAPACITY, SPOT, STAYS, WORKERS_OF_A_NODE, Fleet, nodes_for, per_node
 from rig.policies import selects
-from rig.scale import CAPACITY, SPOT, STAYS, WORKERS_OF_A_NODE, Fleet, nodes_for, per_node
 from rig.simulation import Simulation, wait_until
 
 from .conftest import KubectlError, Kubernetes
