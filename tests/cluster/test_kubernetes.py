@@ -145,6 +145,8 @@ def test_a_policy_says_where_a_pod_may_go(
 def test_policies_hold_from_a_pods_first_packet(
     cluster: Kubernetes, namespace: str, pod: Callable[..., str]
 ) -> None:
+    if cluster.machine is None:
+        pytest.skip("how soon policies hold is up to the network of $HAIRPIN_TEST_KUBECONFIG")
     web = pod("web", *WEB, port=PORT)
     url = f"http://{cluster.pod_ip(web, namespace)}:{PORT}/Apache-2.0"
     cluster.apply(policy("closed", namespace, podSelector={}, policyTypes=["Egress"]))
