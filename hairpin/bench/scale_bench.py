@@ -26,7 +26,7 @@ from rollout_workers.fragment import Fragment, joined
 
 RECEIVERS = (4, 16)
 JOINED = 16
-HEAD_PROCESSES = ("gcs_server", "raylet", "dashboard")
+HEAD_PROCESSES = ("gcs_server", "dashboard.py")  # a raylet is on every machine
 MIB = 1 << 20
 GIGABIT_BYTES = 125e6
 
