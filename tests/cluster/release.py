@@ -157,11 +157,11 @@ class Release:
 
         It stays the same for as long as the pod does.
         """
-        pod = self.pod(component)
-        key = f"{pod}:{port}"
+        (pod,) = self.pods(component)
+        key = f"{pod['metadata']['uid']}:{port}"  # a server's next pod has the same name
         found = self._forwards.get(key)
         if found is None or found.process.poll() is not None:
-            found = self._forwards[key] = Forward(self, pod, port)
+            found = self._forwards[key] = Forward(self, pod["metadata"]["name"], port)
         return found.port
 
     @property

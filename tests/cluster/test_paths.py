@@ -28,7 +28,7 @@ LABELLED = {
     "watcher": "hairpin.io/video-viewer",
     "reader": "hairpin.io/store-client",
 }
-HOOKS = ("check", "preflight", "minio-setup")
+HOOKS = ("check", "preflight", "minio-setup", "upgrade")
 STRANGERS = ("stranger", "foreigner")
 SERVERS = ("minio", "mediamtx", "prometheus")
 OUTSIDE = ("api", "dns", "world")

@@ -196,20 +196,22 @@ def test_rollouts_hold_no_key(objects: list[Json]) -> None:
 
 
 def test_driver_finds_store_video_and_metrics(render: Render) -> None:
-    (head,) = (spec for name, spec in pod_specs(render()).items() if name.endswith("hairpin/head"))
+    objects = render()
+    (head,) = (spec for name, spec in pod_specs(objects).items() if name.endswith("hairpin/head"))
     found = {item["name"]: item.get("value") for item in head["containers"][0]["env"]}
     assert found["HAIRPIN_STORAGE"] == "s3://hairpin"
     assert found["HAIRPIN_S3_ENDPOINT"] == "http://hairpin-minio:9000"
     assert found["HAIRPIN_VIDEO"] == "rtsp://hairpin-mediamtx:8554"
     assert (found["HAIRPIN_METRICS_HOST"], found["HAIRPIN_METRICS_PORT"]) == ("0.0.0.0", "9400")
-    assert found["HAIRPIN_WORKERS"] == "8"
+    assert found["HAIRPIN_WORKERS"] == found["HAIRPIN_MAX_WORKERS"] == "@/etc/hairpin/workers"
+    assert of_kind(objects, "ConfigMap")["hairpin-scripts"]["data"]["workers"] == "8"
     for secret in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "HAIRPIN_RTSP_PASSWORD"):
         assert secret in found and found[secret] is None
 
 
 COMPONENTS = {
     *("head", "rollouts", "learner", "minio", "minio-setup", "mediamtx", "prometheus", "grafana"),
-    *("check", "preflight"),
+    *("check", "preflight", "upgrade"),
 }
 ANY = "any"
 

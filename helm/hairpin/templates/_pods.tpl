@@ -106,6 +106,20 @@ securityContext: {{- include "hairpin.containerSecurity" . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
+{{/* A token of the API server for one container, not for all of its pod. */}}
+{{- define "hairpin.apiTokenMount" -}}
+- {name: api-token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+{{- end -}}
+
+{{- define "hairpin.apiTokenVolume" -}}
+- name: api-token
+  projected:
+    sources:
+      - serviceAccountToken: {path: token, expirationSeconds: 3607}
+      - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+      - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
+{{- end -}}
+
 {{/* The driver's way to the store. */}}
 {{- define "hairpin.s3Env" -}}
 {{- include "hairpin.s3Place" . }}
