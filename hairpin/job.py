@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from hairpin.job_errors import explain
-from hairpin.places import absolute, storage_url
+from hairpin.places import absolute, storage_url, variable
 from hairpin.streaming.settings import VideoSettings
 from learner.settings import (
     EvaluateSettings,
@@ -148,7 +147,7 @@ def usual_workers() -> int:
     Raises:
         UserError: $HAIRPIN_WORKERS is no number of workers.
     """
-    text = os.environ.get("HAIRPIN_WORKERS", "")
+    text = variable("HAIRPIN_WORKERS")
     if not text:
         return available_cores()
     if not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:

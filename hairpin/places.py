@@ -5,12 +5,35 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from sim.errors import UserError
+
 DEFAULT_STORAGE = "runs"
 
 
 def storage_url(given: str | None) -> str:
     """What was given, else $HAIRPIN_STORAGE, else ./runs."""
     return given or os.environ.get("HAIRPIN_STORAGE") or DEFAULT_STORAGE
+
+
+def variable(name: str) -> str:
+    """The value of an environment variable, or what is in the file that it names after an @.
+
+    Such a file is a cluster's (a ConfigMap's) way to change a value while processes run.
+
+    Raises:
+        UserError: There is no such file.
+    """
+    value = os.environ.get(name, "")
+    if not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UserError(
+            f"{value[1:]} cannot be read: {error.strerror}",
+            where=f"${name}",
+            fix="Name a file that is there, or the value itself.",
+        ) from None
 
 
 def split_reference(reference: str) -> tuple[str, str | None]:

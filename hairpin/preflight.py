@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import time
@@ -18,7 +17,7 @@ from hairpin.address import check_address
 from hairpin.clone import find_clone
 from hairpin.job import Job
 from hairpin.monitoring.place import check_metrics
-from hairpin.places import storage_url
+from hairpin.places import storage_url, variable
 from hairpin.streaming.check import check_video
 from sim.errors import UserError
 from sim.reward import reward_path
@@ -104,7 +103,7 @@ def check_workers(job: Job) -> None:
 
     The chart says in $HAIRPIN_MAX_WORKERS how many CPUs there can be.
     """
-    most = os.environ.get(MOST_VARIABLE, "")
+    most = variable(MOST_VARIABLE)
     if not most.isdecimal():
         return
     settings = job.train_settings()

@@ -151,6 +151,18 @@ def test_the_workers_of_a_job_that_does_not_say_come_from_the_environment(
         usual_workers()
 
 
+def test_the_number_of_workers_may_be_in_a_file_that_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "workers"
+    monkeypatch.setenv("HAIRPIN_WORKERS", f"@{file}")
+    with pytest.raises(UserError, match=r"\$HAIRPIN_WORKERS: .*workers cannot be read"):
+        usual_workers()
+    for number in (4, 6):
+        file.write_text(f"{number}\n", encoding="utf-8")
+        assert usual_workers() == number
+
+
 def job_named(run: Run, **changes: object) -> Job:
     options = {("run",): run.name, ("storage",): run.store.url, ("track",): "oval"}
     return load_job(None, options | {(key,): value for key, value in changes.items()}).job
