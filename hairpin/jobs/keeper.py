@@ -13,7 +13,6 @@ import sys
 import time
 from collections import Counter
 
-from hairpin.jobs.note import TENANT_KEY
 from hairpin.jobs.server import JobServer
 from hairpin.kept import KEPT
 from hairpin.places import storage_url
@@ -42,26 +41,27 @@ class Keeper:
     def go_on_with_all(self) -> None:
         """Goes on with every run that is to be gone on with: for a head that has just started."""
         for tenant in ("", *open_store(self._storage).children(PREFIX)):
-            place = self._place_of(tenant)
-            for name in open_store(place).children():
-                self._go_on(name, place)
+            for name in open_store(self._place_of(tenant)).children():
+                self._go_on(name, tenant)
 
     def go_on_with_failed(self) -> None:
         """Goes on with those whose driver has died since."""
         for job in self._server.jobs():
             if job.state == "failed" and job.run and job.job not in self._looked_at:
-                self._go_on(job.run, self._place_of(job.tenant))
+                self._go_on(job.run, job.tenant)
                 self._looked_at.add(job.job)
 
     def _place_of(self, tenant: str) -> str:
         return place_of(self._storage, tenant) if tenant else self._storage
 
-    def _go_on(self, name: str, place: str) -> None:
-        """Submits a run again if it is to be gone on with and nobody does."""
-        run = Run(open_store(place), name)
+    def _go_on(self, name: str, tenant: str) -> None:
+        """Submits a run again if it is to be gone on with and nobody does.
+
+        Whose it is, its place says: what is in a participant's run a participant can have written.
+        """
+        run = Run(open_store(self._place_of(tenant)), name)
         if not run.has_file(KEPT):
             return
-        tenant = str(run.read_json(KEPT).get(TENANT_KEY, ""))
         jobs = [job for job in self._server.jobs() if (job.tenant, job.run) == (tenant, name)]
         if not all(job.over for job in jobs):
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import secrets
@@ -23,6 +24,8 @@ DEFAULT_ADDRESS = "http://127.0.0.1:8265"
 CONNECT_TIMEOUT_S = 5.0
 LOST_AFTER_S = 180.0  # without an answer, following a log is given up; a new head takes a while
 POLL_S = 0.5
+# These tell on stderr of the folder that is sent.
+_TALKATIVE = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
 STOP_WAIT_S = 300  # a driver that was asked to stop may save, evaluate and draw for so long
 _REFUSED = re.compile(r"Request failed with status code (400|502): (?P<why>.*)\.")
 _TOKEN_FIX = (
@@ -101,6 +104,8 @@ class JobServer:
             os.environ.pop(name, None)
         from ray.job_submission import JobSubmissionClient
 
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
         token = token or find_token()
         self._has_token = token is not None
         headers = {"Authorization": f"Bearer {token}"} if token else None

@@ -27,7 +27,14 @@ from aiohttp import (
 
 from hairpin.jobs.note import USED_KEY
 from hairpin.workshop.allowance import open_allowance, read_secret
-from hairpin.workshop.parcels import MAX_PACKAGE_BYTES, check_options, check_package, check_request
+from hairpin.workshop.parcels import (
+    MAX_PACKAGE_BYTES,
+    check_options,
+    check_package,
+    check_request,
+    is_training,
+    job_at_ray,
+)
 from hairpin.workshop.rules import read_rules
 from sim.errors import UserError
 from storage import StorageError
@@ -140,14 +147,19 @@ class Gate:
         package = wanted["runtime_env"].get("working_dir", "").removeprefix("gcs://")
         if package and package not in self._checked:
             raise UserError("the job's folder did not come through here", fix="Submit it again.")
+        if is_training(wanted["entrypoint"]):
+            await self._check(wanted["entrypoint"], tenant)
+        answer = await self._ask("POST", "/api/jobs/", json=wanted)
+        return self._renamed(answer, tenant)
+
+    async def _check(self, command: str, tenant: str) -> None:
+        """Raises `UserError` if the participant may not train this, or not now."""
         jobs = await self._jobs_of(tenant)
         used = [float((job["metadata"] or {}).get(USED_KEY) or 0.0) for job in jobs]
         allowance = open_allowance(self._folder, self._storage, tenant)
-        check_options(wanted["entrypoint"], allowance)
+        check_options(command, allowance)
         allowance.check_used(max(used, default=0.0))
         await asyncio.to_thread(allowance.check_stored)
-        answer = await self._ask("POST", "/api/jobs/", json=wanted)
-        return self._renamed(answer, tenant)
 
     async def _list(self, request: web.Request) -> web.Response:
         tenant = request[TENANT]
@@ -184,9 +196,8 @@ class Gate:
         job = request.match_info.get("job")
         if job is None:
             return request.path
-        tenant = request[TENANT]
         rest = request.path.removeprefix(f"/api/jobs/{job}")
-        return f"/api/jobs/{tenant}.{job.removeprefix(f'{tenant}.')}{rest}"
+        return f"/api/jobs/{job_at_ray(job, request[TENANT])}{rest}"
 
     async def _ask(self, method: str, path: str, **content: Any) -> web.Response:
         async with self._session.request(method, self._address + path, **content) as answer:

@@ -29,6 +29,7 @@ MAX_UNPACKED_BYTES = 64 * 2**20
 MAX_FILES = 500
 DATA = (".yaml", ".yml", ".json", ".npy", ".md", ".txt", ".gitignore", ".rayignore")
 REWARD = re.compile(r"reward\w*\.py")
+END_NOW = ["python", "-m", "hairpin.jobs.end_now"]
 _JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PACKAGE = re.compile(r"gcs://[A-Za-z0-9_.-]+\.zip")
 # Of Ray's environment of a job: what says nothing, beside the folder that is sent.
@@ -92,14 +93,19 @@ def check_request(said: Mapping[str, Any], tenant: str) -> dict[str, Any]:
             fix="Leave --as out.",
         )
     job = str(said.get("submission_id") or said.get("job_id") or "")
-    if not _JOB.fullmatch(job):
-        raise UserError(f"{job!r} cannot be a job's name", where="--submission-id")
     return {
-        "entrypoint": _command(str(said.get("entrypoint", ""))),
-        "submission_id": f"{tenant}.{job.removeprefix(f'{tenant}.')}",
+        "entrypoint": _command(str(said.get("entrypoint", "")), tenant),
+        "submission_id": job_at_ray(job, tenant),
         "runtime_env": ours,
         "metadata": {**metadata, TENANT_KEY: tenant},
     }
+
+
+def job_at_ray(job: str, tenant: str) -> str:
+    """What Ray calls a participant's job; raises `UserError` if no job can be called so."""
+    if not _JOB.fullmatch(job):
+        raise UserError(f"{job!r} cannot be a job's name", where="--submission-id")
+    return f"{tenant}.{job.removeprefix(f'{tenant}.')}"
 
 
 def check_options(command: str, allowance: Allowance) -> None:
@@ -126,11 +132,18 @@ def check_options(command: str, allowance: Allowance) -> None:
         allowance.check_workers(options["workers"])
 
 
-def _command(text: str) -> str:
+def is_training(command: str) -> bool:
+    """Whether a checked request's command is a training, and not the end of one."""
+    return command.startswith("hairpin ")
+
+
+def _command(text: str, tenant: str) -> str:
     try:
         words = shlex.split(text)
     except ValueError:
         words = []
+    if words[:-1] == END_NOW:  # hairpin stop --now
+        return shlex.join([*END_NOW, job_at_ray(words[-1], tenant)])
     if words[:2] != ["hairpin", "train"]:
         raise UserError("a workshop runs nothing but hairpin train", where="command", fix=_SHOWN)
     return shlex.join(words)

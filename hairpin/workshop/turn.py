@@ -23,6 +23,7 @@ from hairpin.jobs.note import (
     write_note,
 )
 from hairpin.jobs.state import ordinal
+from hairpin.signals import StopRequest
 from hairpin.workshop.queue import ASK_EVERY_S, Answer, Ticket
 from hairpin.workshop.visit import Visit
 from learner.cluster import connect
@@ -82,26 +83,33 @@ class Turn:
 
         Raises:
             UserError: The participant's minutes are used up, or there is no such participant now.
+            KeyboardInterrupt: It is asked to stop.
         """
+        with StopRequest(lambda: None) as stop_request:
+            self._wait(say, stop_request)
+        self._ticket = replace(self._ticket, running=True)
+        self._thread.start()
+
+    def _wait(self, say: Callable[[str], None], stop_request: StopRequest) -> None:
         said = ""
         while True:
             try:
                 answer: Answer = self._ask()
             except Exception as error:  # it is started again, and has to hear of us again
-                text = f"the workshop's queue does not answer yet: {_last_line(error)}"
+                text = f"the workshop's queue does not answer yet{_cause(error)}"
             else:
                 self._visit.check_used(answer.used_minutes)
                 self._note(answer)
                 if answer.go:
-                    break
+                    return
                 text = f"waiting, {ordinal(answer.place)} of {answer.waiting}"
             if text != said:
                 said = text
                 say(text)
             time.sleep(ASK_EVERY_S)
+            if stop_request() is not None:
+                raise KeyboardInterrupt
             self._visit.rules.check(self._visit.tenant)
-        self._ticket = replace(self._ticket, running=True)
-        self._thread.start()
 
     def _keep(self) -> None:
         looked_at = time.monotonic()
@@ -179,5 +187,11 @@ def taking_turn(
         yield turn
 
 
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+def _cause(error: Exception) -> str:
+    """Why there is no queue, if that is more than that it is being started again."""
+    from ray.exceptions import ActorUnavailableError, GetTimeoutError
+
+    lines = str(error).strip().splitlines()
+    if isinstance(error, (ActorUnavailableError, GetTimeoutError)) or not lines:
+        return ""
+    return f": {lines[-1]}"

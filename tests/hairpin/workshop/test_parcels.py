@@ -18,6 +18,7 @@ from hairpin.workshop.parcels import (
     check_options,
     check_package,
     check_request,
+    is_training,
 )
 from sim.errors import UserError
 from storage.local import LocalStore
@@ -146,3 +147,16 @@ def test_options_that_a_training_may_not_have_are_said_at_once(
     check_options("hairpin train . --workers 2 --video file --run monday", allowance)
     with pytest.raises(UserError, match=said):
         check_options(f"hairpin train . {words}", allowance)
+
+
+def test_only_their_own_trainings_are_ended_at_once() -> None:
+    ends = "python -m hairpin.jobs.end_now"
+    for job in ("monday", "anna.monday"):
+        made = check_request(request(entrypoint=f"{ends} {job}"), "anna")["entrypoint"]
+        assert made == f"{ends} anna.monday" and not is_training(made)
+    assert check_request(request(entrypoint=f"{ends} bert.x"), "anna")["entrypoint"].endswith(
+        " anna.bert.x"
+    )
+    for wrong in (ends, f"{ends} a b", f"{ends} '; id'"):
+        with pytest.raises(UserError):
+            check_request(request(entrypoint=wrong), "anna")
