@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from hairpin.doctor.finding import Finding, Status
 from hairpin.doctor.kubectl import KubectlError
@@ -18,9 +19,10 @@ from hairpin.doctor.release import Release
 from hairpin.jobs.server import DEFAULT_ADDRESS, find_address, find_token
 from sim.errors import UserError
 
-PORT = 8265
+NAME, PORT = "job api", 8265
 ANSWER_S = 5.0
 REFUSED = (401, 403)
+GATE = "hairpin-gate"  # as it calls itself
 NAMED = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 
 
@@ -35,37 +37,55 @@ def reach(release: Release | None, given: str | None) -> Iterator[tuple[Finding,
     Yields:
         What to say of it, and the address; None if there is no way.
     """
-    name = "job api"
     try:
         address, where = find_address(given)
     except UserError as error:
-        yield Finding(name, "fail", f"{error.where}: {error.what}", error.fix), None
+        yield Finding(NAME, "fail", f"{error.where}: {error.what}", error.fix), None
         return
-    forward = _forward_command(release)
     if where != "the default address" or release is None:
-        answers = _answers(address)
-        advice = f"Open a way: {forward}" if forward else "Is it the dashboard of a Ray cluster?"
-        if answers is True:
-            yield Finding(name, "ok", f"answers at {address}"), address
-        else:
-            yield Finding(name, "fail", f"{address} ({where}): {answers}", advice), None
+        yield _given(release, address, where)
         return
+    with contextlib.ExitStack() as stack:
+        try:
+            way = release.kubectl.forward(f"service/{release.cluster}-head-svc", PORT)
+            port = stack.enter_context(way)
+        except KubectlError as error:
+            advice = "See head. With an ingress or another way of your own: --address URL."
+            yield Finding(NAME, "fail", f"no forward to the head: {error.said}", advice), None
+            return
+        yield _forwarded(release, f"http://127.0.0.1:{port}")
+
+
+def _given(release: Release | None, address: str, where: str) -> tuple[Finding, str | None]:
+    """What to say of an address that somebody has said."""
+    answers = _answers(address)
+    if answers is True:
+        return Finding(NAME, "ok", f"answers at {address}"), address
+    forward = _forward_command(release)
+    advice = f"Open a way: {forward}" if forward else "Is it the dashboard of a Ray cluster?"
+    return Finding(NAME, "fail", f"{address} ({where}): {answers}", advice), None
+
+
+def _forwarded(release: Release, address: str) -> tuple[Finding, str | None]:
+    """What to say of a forward of ours, which ends with the doctor."""
+    answers = _answers(address)
+    if answers is not True:
+        advice = "See head, or wait: it may have begun a moment ago."
+        return Finding(NAME, "fail", f"the head does not answer: {answers}", advice), None
+    if _answers(DEFAULT_ADDRESS) is True:
+        found = f"answers through kubectl, and something does at {DEFAULT_ADDRESS}"
+        return Finding(NAME, "ok", found), address
+    advice = f"Open it for hairpin submit: {_forward_command(release)}"
+    return Finding(NAME, "ok", "answers through kubectl port-forward", advice), address
+
+
+def is_gate(address: str) -> bool:
+    """Whether it is a workshop's gate that answers there, and not Ray itself."""
     try:
-        with release.kubectl.forward(f"service/{release.cluster}-head-svc", PORT) as port:
-            through = f"http://127.0.0.1:{port}"
-            answers = _answers(through)
-            if answers is not True:
-                advice = "See head, or wait: it may have begun a moment ago."
-                yield Finding(name, "fail", f"the head does not answer: {answers}", advice), None
-            elif _answers(address) is True:
-                found = f"answers through kubectl, and something does at {DEFAULT_ADDRESS}"
-                yield Finding(name, "ok", found), through
-            else:
-                found = "answers through kubectl port-forward"
-                yield Finding(name, "ok", found, f"Open it for hairpin submit: {forward}"), through
-    except KubectlError as error:
-        advice = "See head. With an ingress or another way of your own: --address URL."
-        yield Finding(name, "fail", f"no forward to the head: {error.said}", advice), None
+        answer = _get(f"{address}/healthz", None)[1]
+    except (OSError, http.client.HTTPException):
+        return False
+    return isinstance(answer, dict) and answer.get("service") == GATE
 
 
 def check_token(release: Release | None, address: str) -> tuple[list[Finding], str | None]:
@@ -165,9 +185,12 @@ def _status(address: str, token: str | None) -> int:
 def _get(url: str, token: str | None) -> tuple[int, Any]:
     """Status and parsed answer; None where that is no JSON."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    # A proxy that the environment names is not for a forward to this machine.
+    proxies: dict[str, str] | None = {} if urlsplit(url).hostname == "127.0.0.1" else None
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
     try:
         request = urllib.request.Request(url, headers=headers)
-        with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
+        with opener.open(request, timeout=ANSWER_S) as answer:
             status, body = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         status, body = error.code, error.read()

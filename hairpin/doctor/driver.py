@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from hairpin.doctor.access import is_gate
 from hairpin.doctor.finding import Finding
 from hairpin.doctor.machine import versions
 from hairpin.jobs.server import JobServer
@@ -28,6 +29,11 @@ def check_driver(address: str, token: str) -> Iterator[Finding]:
     try:
         server = JobServer(address, token or None)
         yield _compared("ray", server.ray_version)
+        if is_gate(address):
+            what = "a workshop's gate lets trainings through, and no questions"
+            advice = "Whoever runs the cluster can ask: hairpin doctor --cluster."
+            yield Finding("driver", "unknown", what, advice)
+            return
         said = server.ask(COMMAND, TIMEOUT_S)
     except UserError as error:
         yield Finding("driver", "fail", str(error))
