@@ -57,7 +57,7 @@ def check_definitions(kubectl: Kubectl) -> Finding:
             name,
             "fail",
             "the cluster does not know ray.io RayCluster",
-            f"Install KubeRay: {INSTALL}",
+            _way_to_definitions(kubectl),
         )
     if "raycronjobs.ray.io" not in kinds:
         return Finding(
@@ -112,6 +112,15 @@ def check_operator(kubectl: Kubectl, namespace: str | None, acts: bool) -> Findi
             f"Let it watch {namespace} too (watchNamespace of its chart).",
         )
     return Finding(name, "ok", f"{version or _image(operator)} at {where}")
+
+
+def _way_to_definitions(kubectl: Kubectl) -> str:
+    try:
+        there = bool(_operators(kubectl))
+    except KubectlError:
+        there = False
+    # Helm makes them when it first installs the operator, and never again.
+    return f"Make them: {DEFINITIONS}" if there else f"Install KubeRay: {INSTALL}"
 
 
 def _operators(kubectl: Kubectl) -> list[Json]:
