@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -147,14 +148,28 @@ def usual_workers() -> int:
     Raises:
         UserError: $HAIRPIN_WORKERS is no number of workers.
     """
-    text = variable("HAIRPIN_WORKERS")
+    return _number_in("HAIRPIN_WORKERS", MAX_WORKERS, ", or --workers") or available_cores()
+
+
+def most_workers() -> int | None:
+    """How many CPUs workers can have when the cluster has grown; None if nobody says.
+
+    Raises:
+        UserError: $HAIRPIN_MAX_WORKERS is no such number.
+    """
+    return _number_in("HAIRPIN_MAX_WORKERS", sys.maxsize, "")
+
+
+def _number_in(name: str, most: int, otherwise: str) -> int | None:
+    text = variable(name)
     if not text:
-        return available_cores()
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        upper = "" if most == sys.maxsize else f" to {most}"
         raise UserError(
             f"{text!r} is no number of workers",
-            where="$HAIRPIN_WORKERS",
-            fix=f"Use 1 to {MAX_WORKERS}, or --workers.",
+            where=f"${name}",
+            fix=f"Use 1{upper or ' or more'}{otherwise}.",
         )
     return int(text)
 

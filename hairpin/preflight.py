@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from hairpin.address import check_address
 from hairpin.clone import find_clone
-from hairpin.job import Job
+from hairpin.job import Job, most_workers
 from hairpin.monitoring.place import check_metrics
-from hairpin.places import storage_url, variable
+from hairpin.places import storage_url
 from hairpin.streaming.check import check_video
 from sim.errors import UserError
 from sim.reward import reward_path
@@ -26,7 +26,6 @@ from sim.track import Track
 from storage import Run, Store, open_store
 
 RAY_JOB_FOLDER = "working_dir_files"  # where Ray unpacks the folder of a submitted job
-MOST_VARIABLE = "HAIRPIN_MAX_WORKERS"
 REWARD_COPY = "reward_function.py"
 
 
@@ -103,17 +102,17 @@ def check_workers(job: Job) -> None:
 
     The chart says in $HAIRPIN_MAX_WORKERS how many CPUs there can be.
     """
-    most = variable(MOST_VARIABLE)
-    if not most.isdecimal():
+    most = most_workers()
+    if most is None:
         return
     settings = job.train_settings()
     learners = 0 if settings.num_gpus_per_learner else settings.num_learners
-    if settings.workers + learners > int(most):
+    if settings.workers + learners > most:
         also = f" and {learners} learners" if learners else ""
         raise UserError(
             f"{settings.workers} workers{also} want a CPU each, and the cluster can grow to {most}",
             where="workers",
-            fix=f"Use --workers {max(1, int(most) - learners)}, or raise rolloutWorkers.max of the "
+            fix=f"Use --workers {max(1, most - learners)}, or raise rolloutWorkers.max of the "
             "chart.",
         )
 

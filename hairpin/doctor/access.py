@@ -75,8 +75,18 @@ def _forwarded(release: Release, address: str) -> tuple[Finding, str | None]:
     if _answers(DEFAULT_ADDRESS) is True:
         found = f"answers through kubectl, and something does at {DEFAULT_ADDRESS}"
         return Finding(NAME, "ok", found), address
-    advice = f"Open it for hairpin submit: {_forward_command(release)}"
-    return Finding(NAME, "ok", "answers through kubectl port-forward", advice), address
+    ways = f"Open it for hairpin submit: {_forward_command(release)}"
+    for host in _ingress_hosts(release):
+        ways += f"; or --address https://{host}, the ingress"
+    return Finding(NAME, "ok", "answers through kubectl port-forward", ways), address
+
+
+def _ingress_hosts(release: Release) -> list[str]:
+    try:
+        found = release.kubectl.items("ingresses", "-l", release.selector)
+    except KubectlError:
+        return []
+    return [rule["host"] for each in found for rule in each["spec"].get("rules", [])]
 
 
 def is_gate(address: str) -> bool:

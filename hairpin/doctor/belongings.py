@@ -18,13 +18,34 @@ RECENT = "--since=2m"
 
 def check_belongings(release: Release) -> Iterator[Finding]:
     """Makes the checks, one after the other."""
-    for check in (_check_secrets, _check_volumes, _check_autoscaler, _check_pod_security):
+    for check in (
+        _check_helm,
+        _check_secrets,
+        _check_volumes,
+        _check_autoscaler,
+        _check_pod_security,
+    ):
         try:
             yield check(release)
         except KubectlError as error:
             name = check.__name__.removeprefix("_check_").replace("_", " ")
             advice = "Ask your cluster's administrator for the right to see it."
             yield Finding(name, "unknown", error.said, advice)
+
+
+def _check_helm(release: Release) -> Finding:
+    """What Helm has noted of its last install or upgrade."""
+    labels = ("-L", "version", "-L", "status", "--no-headers")
+    listed = release.kubectl.run("get", "secrets", "-l", f"owner=helm,name={release.name}", *labels)
+    notes = [line.split()[-2:] for line in listed.splitlines()]
+    if not notes:
+        return Finding("helm", "ok", "it has no note of this release")
+    revision, status = max(((int(number), status) for number, status in notes))
+    if status == "deployed":
+        return Finding("helm", "ok", f"revision {revision} is deployed")
+    history = f"helm -n {release.namespace} history {release.name}"
+    back = f"helm -n {release.namespace} rollback {release.name}"
+    return Finding("helm", "warn", f"revision {revision} is {status}", f"See {history}; {back}")
 
 
 def _check_secrets(release: Release) -> Finding:

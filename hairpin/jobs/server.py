@@ -112,7 +112,7 @@ class JobServer:
         with self._errors():
             self._client = JobSubmissionClient(self.address, headers=headers)
         self.ray_version = str(self._client._server_ray_version)
-        self.differs = _difference(self.ray_version)
+        self.differs = difference(self.ray_version)
 
     def submit(self, run: str, command: str, folder: Path | None, tenant: str = "") -> ClusterJob:
         """Submits a command that writes `run`, to be run in a copy of `folder`, for a tenant."""
@@ -278,7 +278,7 @@ class JobServer:
             ) from error
 
 
-def _difference(there: str) -> str:
+def difference(there: str) -> str:
     """What to say of a Ray on the cluster that is not this machine's but for its last number."""
     from ray import __version__ as here
 

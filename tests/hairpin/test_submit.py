@@ -10,14 +10,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import ray
 
 from hairpin.durable import Over, find_begun
 from hairpin.finish import RESULT_NAME
 from hairpin.job import Job, usual_workers
 from hairpin.job_source import load_job
 from hairpin.jobs.parcel import pack, pack_resume
-from hairpin.jobs.server import find_address, find_token
+from hairpin.jobs.server import difference, find_address, find_token
 from hairpin.jobs.state import job_of_details
+from hairpin.preflight import check_workers
 from sim.errors import UserError
 from sim.tracks import import_route, route
 from storage import Run, StorageError
@@ -113,6 +115,28 @@ def test_the_address_and_the_token_come_from_where_rays_own_do(
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "gone"))
     with pytest.raises(UserError, match="cannot be read"):
         find_token()
+
+
+def test_another_ray_on_the_cluster_is_said_with_what_to_do() -> None:
+    major, minor, _ = ray.__version__.split(".")
+    assert difference(f"{major}.{minor}.99") == ""
+    assert f"pip install 'ray[default,rllib]=={major}.{int(minor) + 1}.0'" in difference(
+        f"{major}.{int(minor) + 1}.0"
+    )
+
+
+def test_more_workers_than_the_cluster_can_have_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check_workers(Job(workers=64))  # nobody says how many there can be
+    monkeypatch.setenv("HAIRPIN_MAX_WORKERS", "4")
+    check_workers(Job(workers=3, num_learners=1))
+    check_workers(Job(workers=4, num_learners=1, num_gpus_per_learner=1))
+    with pytest.raises(UserError, match=r"4 workers and 1 learners .* Use --workers 3"):
+        check_workers(Job(workers=4, num_learners=1))
+    monkeypatch.setenv("HAIRPIN_MAX_WORKERS", "many")
+    with pytest.raises(UserError, match=r"\$HAIRPIN_MAX_WORKERS: 'many' is no number"):
+        check_workers(Job())
 
 
 @pytest.mark.parametrize(
