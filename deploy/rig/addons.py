@@ -1,4 +1,4 @@
-"""What runs in the cluster from its start: the name server and the KubeRay operator."""
+"""What is in the cluster from its start: name server, storage class and the KubeRay operator."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def apply(site: Site, kubectl: Kubectl) -> None:
     coredns = string.Template((MANIFESTS / "coredns.yaml").read_text(encoding="utf-8"))
     kubectl("apply", "-f", "-", stdin=coredns.substitute(DNS_ADDRESS=site.dns_service))
     config = programs.kuberay() / "config"
+    kubectl("apply", "-f", str(MANIFESTS / "storage.yaml"))
     kubectl("create", "namespace", KUBERAY_NAMESPACE)
     kubectl("create", "-f", str(config / "crd" / "bases"))
     with tempfile.TemporaryDirectory(dir=site.folder) as folder:

@@ -7,7 +7,7 @@ import json
 import ssl
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from rig.site import API_PORT, Site
@@ -42,6 +42,28 @@ class Api:
         """
         with self._answer(path, TIMEOUT_S) as answer:
             return json.load(answer)
+
+    def create(self, path: str, item: dict[str, Any]) -> None:
+        """Creates an object, unless it is there.
+
+        Args:
+            path: The path of the kind's list.
+            item: The object.
+
+        Raises:
+            ApiError: The API server refuses it.
+            OSError: There is no answer.
+        """
+        self._ask("POST", path, json.dumps(item), {http.client.CREATED, http.client.CONFLICT})
+
+    def delete(self, path: str) -> None:
+        """Deletes an object, if it is there.
+
+        Raises:
+            ApiError: The API server refuses it.
+            OSError: There is no answer.
+        """
+        self._ask("DELETE", path, None, {http.client.OK, http.client.NOT_FOUND})
 
     def ready(self) -> bool:
         """Whether the API server says that it can be used."""
@@ -94,12 +116,22 @@ class Api:
                 yield event
 
     def _answer(self, path: str, timeout_s: float) -> http.client.HTTPResponse:
+        return self._send("GET", path, None, {http.client.OK}, timeout_s)
+
+    def _ask(self, method: str, path: str, body: str | None, fine: Collection[int]) -> None:
+        with self._send(method, path, body, fine, TIMEOUT_S) as answer:
+            answer.read()
+
+    def _send(
+        self, method: str, path: str, body: str | None, fine: Collection[int], timeout_s: float
+    ) -> http.client.HTTPResponse:
         connection = http.client.HTTPSConnection(
             self._host, API_PORT, context=self._tls, timeout=timeout_s
         )
-        connection.request("GET", path, headers={"Connection": "close"})
+        headers = {"Connection": "close", "Content-Type": "application/json"}
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
-        if answer.status != http.client.OK:
+        if answer.status not in fine:
             with answer:
                 text = answer.read(300).decode(errors="replace")
             raise ApiError(f"{path}: {answer.status}: {text}")

@@ -50,6 +50,7 @@ class Node:
         self._commands = {
             **components.commands(site),
             "network-policies": [sys.executable, "-m", "rig.enforcer", str(site.number)],
+            "volumes": [sys.executable, "-m", "rig.volumes", str(site.number)],
         }
         self._environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
         self._pids: dict[str, int] = {}

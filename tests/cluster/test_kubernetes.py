@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import KubectlError, Kubernetes
+from rig.images import BASE_IMAGE
+
+from .conftest import RESTRICTED, KubectlError, Kubernetes
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +67,48 @@ def test_services_have_names(cluster: Kubernetes, namespace: str, pod: Callable[
     cluster.apply(service(web, namespace))
     url = f"http://{web}.{namespace}.svc.cluster.local/Apache-2.0"
     wait_until(lambda: opens(cluster, namespace, client, url))
+
+
+def test_a_claim_gets_a_volume_which_goes_with_it(cluster: Kubernetes, namespace: str) -> None:
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "data", "namespace": namespace},
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": "1Gi"}},
+            },
+        }
+    )
+    container = {
+        "name": "main",
+        "image": BASE_IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["bash", "-c", "echo kept > /data/file && cat /data/file"],
+        "securityContext": RESTRICTED,
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    spec = {
+        "restartPolicy": "Never",
+        "containers": [container],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 10001,
+            "fsGroup": 10001,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+    }
+    metadata = {"name": "writer", "namespace": namespace}
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    cluster.wait_for("pod/writer", "jsonpath={.status.phase}=Succeeded", namespace)
+    assert cluster.kubectl("-n", namespace, "logs", "writer") == "kept\n"
+    volume = cluster.get("-n", namespace, "pvc", "data")["spec"]["volumeName"]
+    cluster.kubectl("-n", namespace, "delete", "pod/writer", "pvc/data")
+    cluster.wait_for(f"pv/{volume}", "delete")
+    if cluster.machine:
+        assert not (cluster.machine.site.state / "volumes" / volume).exists()
 
 
 def test_pods_cannot_leave(cluster: Kubernetes, namespace: str, pod: Callable[..., str]) -> None:
