@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import secrets
 import shlex
 import zipfile
 from collections.abc import Mapping
@@ -92,7 +93,8 @@ def check_request(said: Mapping[str, Any], tenant: str) -> dict[str, Any]:
             where="--as",
             fix="Leave --as out.",
         )
-    job = str(said.get("submission_id") or said.get("job_id") or "")
+    # A request without a name leaves it to the server.
+    job = str(said.get("submission_id") or said.get("job_id") or f"job-{secrets.token_hex(6)}")
     return {
         "entrypoint": _command(str(said.get("entrypoint", "")), tenant),
         "submission_id": job_at_ray(job, tenant),

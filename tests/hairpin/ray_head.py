@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 BIN = Path(sys.executable).parent
 _STARTED = "--block"  # in what `ray start` says when the cluster is up
 
@@ -69,5 +71,9 @@ def ray_head(cpus: int = 3, **variables: str) -> Iterator[dict[str, str]]:
         try:
             yield {**env, "RAY_ADDRESS": f"http://127.0.0.1:{dashboard}"}
         finally:
-            head.terminate()
+            # Ray would wait half a minute for actors that belong to nobody.
+            processes = [*psutil.Process(head.pid).children(recursive=True), head]
+            for process in processes:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             head.communicate()

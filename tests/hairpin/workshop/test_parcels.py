@@ -97,7 +97,7 @@ def test_a_request_becomes_the_participants() -> None:
         {"entrypoint": "hairpin train 'unclosed"},
         {"metadata": {"hairpin_tenant": "bert"}},
         {"submission_id": "bert/monday"},
-        {"submission_id": ""},
+        {"submission_id": "-x"},
         {"runtime_env": {"pip": ["something"]}},
         {"runtime_env": {"py_executable": "bash"}},
         {"runtime_env": {"working_dir": "https://example.org/x.zip"}},
@@ -119,6 +119,11 @@ def test_a_shell_sees_only_words_of_hairpin_train(trick: str) -> None:
         check=True,
     )
     assert shell.stdout == "ran train .\n"
+
+
+def test_a_job_without_a_name_is_given_one() -> None:
+    names = {check_request(request(submission_id=None), "anna")["submission_id"] for _ in range(9)}
+    assert len(names) == 9 and all(name.startswith("anna.job-") for name in names)
 
 
 def test_a_job_cannot_be_put_under_anothers_name() -> None:
