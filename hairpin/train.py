@@ -56,15 +56,14 @@ def train_run(
     run.checkpoints.keep_last, run.checkpoints.keep_every = job.keep_last, job.keep_every
     try:
         streams = VideoStreams(job, run, say=reporter.say)
-        stopping = StopRequest(reporter.stopping)
-        with keeping_until_the_end(run), streams, stopping as stop_request:
-            with reporter:
+        with streams, StopRequest(reporter.stopping) as stop_request:
+            with reporter, keeping_until_the_end(run):
                 result = _train(job, run, resume, clone, reporter, stop_request, why_end, streams)
-            if result.stop_reason == "drained":  # there is no time for more, and it is not the end
-                reporter.say(f"its machine has to go: run {run.name} is saved and can go on")
-                raise GoesOn
+                if result.stop_reason == "drained":  # there is no time for pictures
+                    raise GoesOn
             return _finish(job, run, result, reporter)
     except GoesOn:
+        click.echo(f"its machine has to go: run {run.name} is saved and can go on", err=True)
         return GOES_ON
     finally:
         if not run.checkpoints.names():  # nothing came of it: its name can be used again
