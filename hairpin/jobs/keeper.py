@@ -44,12 +44,19 @@ class Keeper:
             for name in open_store(self._place_of(tenant)).children():
                 self._go_on(name, tenant)
 
-    def go_on_with_failed(self) -> None:
-        """Goes on with those whose driver has died since."""
-        for job in self._server.jobs():
-            if job.state == "failed" and job.run and job.job not in self._looked_at:
+    def look(self) -> None:
+        """Goes on with those whose driver has died since, and forgets those that were stopped."""
+        jobs = self._server.jobs()
+        newest = {(job.tenant, job.run): job for job in jobs}
+        for job in jobs:
+            if not job.over or not job.run or job.job in self._looked_at:
+                continue
+            if job.state == "failed":
                 self._go_on(job.run, job.tenant)
-                self._looked_at.add(job.job)
+            elif job.state == "cancelled" and job is newest[job.tenant, job.run]:
+                # Whoever is stopped while it starts cannot take the wish back itself.
+                Run(open_store(self._place_of(job.tenant)), job.run).delete_file(KEPT)
+            self._looked_at.add(job.job)
 
     def _place_of(self, tenant: str) -> str:
         return place_of(self._storage, tenant) if tenant else self._storage
@@ -88,7 +95,7 @@ def main() -> None:
                 started.go_on_with_all()
                 keeper = started
                 print("looking after durable trainings", flush=True)
-            keeper.go_on_with_failed()
+            keeper.look()
             said = ""
         except (UserError, StorageError) as error:  # Ray or the store is not up
             if str(error) != said:

@@ -41,7 +41,7 @@ TRAINING_PANELS = {
 }
 NODE_PANELS = {"Processors of a node", "Memory of a node", "Ray's object store"}
 VARIABLES = {'"$run"': '"laps"', "$__rate_interval": "20s", "$__range": "3600s"}
-TIMEOUT_S = 240.0
+TIMEOUT_S = 300.0
 Json = dict[str, Any]
 
 
@@ -124,14 +124,6 @@ def test_a_submitted_folder_laps_on_rollout_pods(jobs: Jobs, laps: Run) -> None:
     assert at and at == addresses
 
 
-def test_its_checkpoints_are_whole_in_the_store(jobs: Jobs, laps: Run) -> None:
-    until(lambda: laps.checkpoints.names(), "no checkpoint in the store")
-    said = jobs.run(sys.executable, "-m", "hairpin", "storage", "verify", "laps")
-    assert "laps" in said
-    info, files = laps.read_checkpoint("latest")
-    assert info.step > 0 and files
-
-
 def test_it_can_be_watched(jobs: Jobs, laps: Run, tmp_path: Path) -> None:
     def picture() -> Any:
         url = jobs.release.video_url("laps/worker-0")
@@ -202,6 +194,9 @@ def test_ray_job_stop_saves_first(jobs: Jobs, laps: Run) -> None:
     assert result["stop_reason"] == "stopped"
     assert laps.read_checkpoint("latest")[0].step == result["steps"]
     assert not laps.has_file(KEPT)
+    # Not while it trains: what is looked at may be removed for newer ones meanwhile.
+    said = jobs.run(sys.executable, "-m", "hairpin", "storage", "verify", "laps")
+    assert "laps" in said
 
 
 @pytest.fixture(scope="module")
@@ -213,14 +208,10 @@ def friday(jobs: Jobs, laps: Run) -> Run:
     return run
 
 
-def kill_head(jobs: Jobs, run: Run, *how: str) -> Json:
-    """Deletes the head; returns how the next driver of the run started."""
-    began = len(events(run, "started"))
+def delete_head(jobs: Jobs, *how: str) -> None:
     head = jobs.release.head
     jobs.release.kubectl("delete", "pod", head, "--wait=false", *how)
-    started = until(lambda: events(run, "started")[began:], "nobody goes on with it")
-    assert jobs.release.head != head
-    return dict(started[0])
+    until(lambda: head not in {pod["metadata"]["name"] for pod in jobs.release.pods("head")}, head)
 
 
 def test_a_lost_head_costs_a_checkpoint_interval_at_most(
@@ -228,25 +219,28 @@ def test_a_lost_head_costs_a_checkpoint_interval_at_most(
 ) -> None:
     saved = friday.checkpoints.names()[-1]
     killed = time.monotonic()
-    started = kill_head(jobs, friday, "--force", "--grace-period=0")
-    assert started["resumed_from"] >= saved
+    delete_head(jobs, "--force", "--grace-period=0")
+    started = until(lambda: events(friday, "started")[1:], "nobody goes on with it")[0]
     record_property("seconds_without_driver", round(time.monotonic() - killed, 1))
+    assert started["resumed_from"] >= saved
 
 
 def test_a_head_that_has_to_go_costs_nothing(jobs: Jobs, friday: Run) -> None:
-    iterations = len(events(friday, "iteration_done"))
-    until(lambda: len(events(friday, "iteration_done")) > iterations, "it does not drive")
-    started = kill_head(jobs, friday)
-    ended = [record for record in events(friday, "ended") if record["reason"] == "drained"][-1]
-    steps = {info.name: info.step for info in friday.checkpoints.infos()}
-    assert steps[started["resumed_from"]] == ended["steps"]
+    done = len(events(friday, "iteration_done"))
+    until(lambda: len(events(friday, "iteration_done")) > done, "it does not drive")
+    delete_head(jobs)
+    ended = until(lambda: events(friday, "ended"), "it was not asked to end")[-1]
+    assert ended["reason"] == "drained"
+    saved = until(lambda: friday.checkpoints.infos(), "no checkpoint")[-1]
+    assert saved.step == ended["steps"]
+    assert friday.has_file(KEPT)
 
 
-def test_hairpin_stop_ends_it_for_good(jobs: Jobs, friday: Run) -> None:
+def test_what_was_stopped_is_not_gone_on_with(jobs: Jobs, friday: Run) -> None:
+    until(lambda: jobs.status("friday"), "nobody goes on with it")  # the keeper's job
     said = jobs.run(sys.executable, "-m", "hairpin", "stop", "friday")
     assert "friday is over: cancelled" in said
-    assert friday.read_json("result.json")["stop_reason"] == "stopped"
-    assert not friday.has_file(KEPT)
+    until(lambda: not friday.has_file(KEPT), "it would be gone on with")
     left = {job["status"] for job in jobs.get("/api/jobs/") if job["submission_id"]}
     assert left <= {"STOPPED", "FAILED", "SUCCEEDED"}
 
