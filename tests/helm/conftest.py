@@ -17,6 +17,7 @@ from tests.helm.rendered import CHART, NAMESPACE, Helm, Json, Render
 
 KUBERNETES = "k8s.io/kubernetes@v1.36.3"
 KUBERAY = "github.com/ray-project/kuberay/ray-operator@v1.6.0"
+MONITORS = "github.com/prometheus-operator/prometheus-operator@v0.83.0"
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,7 @@ def render(helm: Helm) -> Render:
 
 @pytest.fixture(scope="session")
 def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a strict JSON schema for each kind of Kubernetes and KubeRay."""
+    """A folder with a strict JSON schema for each kind of Kubernetes, KubeRay and monitors."""
     folder = tmp_path_factory.mktemp("schemas")
     api = json.loads((_module(KUBERNETES) / "api/openapi-spec/swagger.json").read_text("utf-8"))
     definitions = {name: strict(value) for name, value in api["definitions"].items()}
@@ -58,7 +59,10 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for kind in value.get("x-kubernetes-group-version-kind", ()):
             schema = {"$ref": f"{folder.as_uri()}/definitions.json#/definitions/{name}"}
             _write(folder, kind["group"], kind["version"], kind["kind"], schema)
-    for path in (_module(KUBERAY) / "config/crd/bases").glob("*.yaml"):
+    monitors = _module(MONITORS) / "example/prometheus-operator-crd"
+    kinds = ("podmonitors", "servicemonitors", "prometheusrules")
+    defined = [monitors / f"monitoring.coreos.com_{kind}.yaml" for kind in kinds]
+    for path in [*(_module(KUBERAY) / "config/crd/bases").glob("*.yaml"), *defined]:
         spec = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)["spec"]
         for version in spec["versions"]:
             schema = strict(version["schema"]["openAPIV3Schema"])

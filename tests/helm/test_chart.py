@@ -14,10 +14,18 @@ import pytest
 import yaml
 
 from servers import binaries
-from tests.helm.rendered import CHART, EXAMPLES, NAMESPACE, Helm, Json, Render
+from tests.helm.rendered import (
+    CHART,
+    EXAMPLES,
+    NAMESPACE,
+    Helm,
+    Json,
+    Render,
+    of_kind,
+    pod_templates,
+)
 
 ROOT = CHART.parents[1]
-KINDS_WITHOUT_SCHEMA = "PodMonitor,ServiceMonitor,PrometheusRule"
 # What kube-score would have, and why the chart has not.
 EXCEPTIONS = (
     # One pod each, found by an ordinary Service. A budget for one pod only blocks drains, and the
@@ -46,23 +54,9 @@ def objects(render: Render, values: list[str]) -> list[Json]:
     return render(*values)
 
 
-def of_kind(objects: list[Json], kind: str) -> dict[str, Json]:
-    return {item["metadata"]["name"]: item for item in objects if item["kind"] == kind}
-
-
 def pod_specs(objects: list[Json]) -> dict[str, Json]:
-    """Every pod that the chart makes, Ray's too: name, specification."""
-    found = {}
-    for item in objects:
-        spec, name = item.get("spec", {}), f"{item['kind']}/{item['metadata']['name']}"
-        if item["kind"] == "Pod":
-            found[name] = spec
-        elif item["kind"] == "RayCluster":
-            for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]:
-                found[f"{name}/{group.get('groupName', 'head')}"] = group["template"]["spec"]
-        elif "template" in spec:
-            found[name] = spec["template"]["spec"]
-    return found
+    """The specification of every pod that the chart makes, Ray's too."""
+    return {name: template["spec"] for name, template in pod_templates(objects).items()}
 
 
 def test_lint_finds_nothing(helm: Helm, values: list[str]) -> None:
@@ -70,16 +64,30 @@ def test_lint_finds_nothing(helm: Helm, values: list[str]) -> None:
     assert (ran.returncode, ran.stdout.strip()) == (0, ""), ran.stdout
 
 
-def test_objects_are_valid(objects: list[Json], schemas: Path) -> None:
+def kubeconform(objects: list[Json], schemas: Path) -> Json:
+    """What kubeconform says of objects."""
     name = "{{.Group}}_{{.ResourceAPIVersion}}_{{.ResourceKind}}.json"
     command = [str(binaries.program("kubeconform")), "-strict", "-summary", "-output", "json"]
-    command += ["-skip", KINDS_WITHOUT_SCHEMA, "-schema-location", f"{schemas}/{name}"]
+    command += ["-schema-location", f"{schemas}/{name}"]
     ran = subprocess.run(
         command, input=yaml.safe_dump_all(objects), capture_output=True, text=True, check=False
     )
-    found = json.loads(ran.stdout)
+    return dict(json.loads(ran.stdout))
+
+
+def test_objects_are_valid(objects: list[Json], schemas: Path) -> None:
+    found = kubeconform(objects, schemas)
     assert found.get("resources", []) == []
     assert found["summary"]["valid"] > 15
+
+
+def test_monitors_are_valid(render: Render, schemas: Path) -> None:
+    kinds = ("PodMonitor", "ServiceMonitor", "PrometheusRule")
+    wanted = [f"monitoring.{kind[0].lower()}{kind[1:]}.enabled=true" for kind in kinds]
+    objects = render(*(word for value in wanted for word in ("--set", value)))
+    monitors = [item for item in objects if item["kind"] in kinds]
+    assert {item["kind"] for item in monitors} == set(kinds)
+    assert kubeconform(monitors, schemas).get("resources", []) == []
 
 
 def test_schemas_refuse_what_is_wrong(render: Render, schemas: Path) -> None:
@@ -87,11 +95,8 @@ def test_schemas_refuse_what_is_wrong(render: Render, schemas: Path) -> None:
     cluster["spec"]["headGroupSpec"]["template"]["spec"]["hostnetwork"] = True
     (account, *_) = of_kind(render(), "StatefulSet").values()
     account["spec"]["replicas"] = "one"
-    name = "{{.Group}}_{{.ResourceAPIVersion}}_{{.ResourceKind}}.json"
-    command = [str(binaries.program("kubeconform")), "-schema-location", f"{schemas}/{name}"]
-    text = yaml.safe_dump_all([cluster, account])
-    ran = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    assert "hostnetwork" in ran.stdout and "replicas" in ran.stdout
+    said = json.dumps(kubeconform([cluster, account], schemas))
+    assert "hostnetwork" in said and "replicas" in said
 
 
 def test_kube_score_finds_nothing_but_what_is_written_down(objects: list[Json]) -> None:
