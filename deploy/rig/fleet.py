@@ -30,6 +30,7 @@ SPOT = Pool(
 )
 WORKERS_OF_A_NODE = 4  # what a node of `SPOT` has room for
 SPARE_NODES = 2
+MOST = 1000  # workers
 TIMEOUT_S = 180.0
 MIB = 1 << 20
 COUNTS = ("desiredWorkerReplicas", "readyWorkerReplicas")
@@ -38,7 +39,7 @@ METRIC = re.compile(r"^(\w+)(?:\{.*\})? ([0-9.e+-]+)$", re.MULTILINE)
 VALUES: dict[str, Any] = {  # Ray alone, on simulated nodes
     "head": {"nodeSelector": LABEL, "tolerations": [TOLERATION]},
     "rolloutWorkers": {
-        "max": 1000,
+        "max": MOST,
         "nodeSelector": LABEL,
         "tolerations": [TOLERATION, {"key": "hairpin.io/spot", "operator": "Exists"}],
     },

@@ -14,6 +14,7 @@ from typing import Any
 
 from rig import building, images, linking, packages, programs, scale
 from rig.cluster import Cluster
+from rig.fleet import MOST
 from rig.site import cache
 from servers import binaries
 from servers.errors import ServerError
@@ -148,6 +149,8 @@ def build(cluster: Cluster, options: argparse.Namespace) -> int:
 def measure_scale(cluster: Cluster, options: argparse.Namespace) -> int:
     """Measures the chart with many workers, on simulated nodes; starts a cluster if none is up."""
     sizes = sorted(set(options.workers))
+    if sizes[0] < 1 or sizes[-1] > MOST:
+        raise ServerError(f"--workers are 1 to {MOST}; these are {sizes[0]} to {sizes[-1]}")
     rows, lost_s = scale.measure(cluster, sizes)
     if options.json:
         print(json.dumps({"rows": [asdict(row) for row in rows], "node_lost_s": lost_s}))
