@@ -165,7 +165,7 @@ def test_a_machine_that_cannot_watch_files_is_told_before_anything_starts(machin
 
 
 def test_what_needs_a_cluster_says_so(machine: Cluster, tmp_path: Path) -> None:
-    for arguments in (["exec", "true"], ["load", str(COMMAND)]):
+    for arguments in (["exec", "-l", "true"], ["exec", "--", "ls"], ["load", str(COMMAND)]):
         asked = command(machine, *arguments)
         assert asked.returncode == 2
         assert "is not up. Start it: deploy/cluster up" in asked.stderr
