@@ -99,38 +99,36 @@ class Kubernetes:
         """What a command prints inside a pod; raises KubectlError if it fails."""
         return self.kubectl("-n", namespace, "exec", pod, "--", *command)
 
+    @property
+    def wants_images(self) -> bool:
+        """Whether images are ours to load; else they are there."""
+        return self.machine is not None or LOAD_IMAGE in os.environ
+
     def load_image(self, archive: Path) -> None:
         """Makes an image available to pods."""
         if self.machine is not None:
             self.machine.load(archive)
             return
-        command = os.environ.get(LOAD_IMAGE)
-        if command:
-            words = shlex.split(command)
-            subprocess.run([*words, str(archive)], env=self.environment, check=True)
+        command = [*shlex.split(os.environ[LOAD_IMAGE]), str(archive)]
+        subprocess.run(command, env=self.environment, check=True)
 
 
 @pytest.fixture(scope="session")
-def base_image() -> Path:
-    """The archive of the image that ours are built from, `rig.images.BASE_IMAGE`."""
-    return images.base()
-
-
-@pytest.fixture(scope="session")
-def cluster(base_image: Path) -> Iterator[Kubernetes]:
-    """The cluster that tests share, which has the base image."""
+def cluster() -> Iterator[Kubernetes]:
+    """The cluster that tests share, which has the image that ours are built from."""
     kubectl = programs.kubernetes() / "kubectl"
     given = os.environ.get("HAIRPIN_TEST_KUBECONFIG")
     if given:
         theirs = Kubernetes(Path(given).expanduser().resolve(), None, kubectl)
-        theirs.load_image(base_image)
+        if theirs.wants_images:
+            theirs.load_image(images.base())
         yield theirs
         return
     machine = free()
     machine.up(tied=True)
     try:
         ours = Kubernetes(machine.site.kubeconfig, machine, kubectl)
-        ours.load_image(base_image)
+        ours.load_image(images.base())
         yield ours
     finally:
         machine.down()
@@ -139,8 +137,9 @@ def cluster(base_image: Path) -> Iterator[Kubernetes]:
 @pytest.fixture(scope="session")
 def server_images(cluster: Kubernetes) -> None:
     """The cluster has the servers of the chart, under the names that are the chart's defaults."""
-    for archive in images.of_the_servers():
-        cluster.load_image(archive)
+    if cluster.wants_images:
+        for archive in images.of_the_servers():
+            cluster.load_image(archive)
 
 
 @pytest.fixture(scope="session")
@@ -148,8 +147,7 @@ def hairpin_image(cluster: Kubernetes, tmp_path_factory: pytest.TempPathFactory)
     """The cluster has this working tree's image; its name, which is the chart's default."""
     if cluster.machine is not None:
         linking.load_hairpin(cluster.machine)
-        return building.IMAGE
-    if LOAD_IMAGE in os.environ:
+    elif cluster.wants_images:
         archive = tmp_path_factory.mktemp("image") / "hairpin.tar"
         with building.built() as image:
             image.save(archive)
