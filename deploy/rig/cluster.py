@@ -23,6 +23,10 @@ UP_TIMEOUT_S = 300.0
 DOWN_TIMEOUT_S = 60.0
 
 
+class AlreadyUp(ServerError):
+    """The cluster that was to be started runs."""
+
+
 class Cluster:
     """One cluster of this machine.
 
@@ -51,13 +55,14 @@ class Cluster:
             tied: It ends when this process does, however that ends.
 
         Raises:
-            ServerError: It runs already, something is missing, or a program failed.
+            AlreadyUp: It runs.
+            ServerError: Something is missing, or a program failed.
         """
         machine.check()
         archives = images.of_the_node()
         with self._process.lock() as lock:
             if lock is None:
-                raise ServerError(
+                raise AlreadyUp(
                     f"cluster {self.site.number} is up already: deploy/cluster status, "
                     f"or deploy/cluster down --number {self.site.number}"
                 )
@@ -192,6 +197,19 @@ def free() -> Cluster:
         if not cluster.running:
             return cluster
     raise ServerError(f"clusters are up; end one: deploy/cluster down --number {numbers[0]}")
+
+
+def start_free() -> Cluster:
+    """Starts a cluster that ends with this process, one that nobody else has.
+
+    Raises:
+        ServerError: All of them run, something is missing, or a program failed.
+    """
+    while True:
+        cluster = free()
+        with contextlib.suppress(AlreadyUp):  # somebody took it a moment ago
+            cluster.up(tied=True)
+            return cluster
 
 
 def _condition(item: dict[str, Any], kind: str) -> str:

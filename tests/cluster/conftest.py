@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from rig import building, images, linking, programs
-from rig.cluster import Cluster, free
+from rig.cluster import Cluster, start_free
 
 from .probes import RESTRICTED, Source
 from .release import POD_SECURITY, Release
@@ -124,8 +124,7 @@ def cluster() -> Iterator[Kubernetes]:
             theirs.load_image(images.base())
         yield theirs
         return
-    machine = free()
-    machine.up(tied=True)
+    machine = start_free()
     try:
         ours = Kubernetes(machine.site.kubeconfig, machine, kubectl)
         ours.load_image(images.base())
