@@ -238,6 +238,7 @@ def test_a_head_that_has_to_go_costs_nothing(jobs: Jobs, friday: Run) -> None:
 
 def test_what_was_stopped_is_not_gone_on_with(jobs: Jobs, friday: Run) -> None:
     until(lambda: jobs.status("friday"), "nobody goes on with it")  # the keeper's job
+    jobs.release.kubectl("delete", "rayjob", "friday")
     said = jobs.run(sys.executable, "-m", "hairpin", "stop", "friday")
     assert "friday is over: cancelled" in said
     until(lambda: not friday.has_file(KEPT), "it would be gone on with")
