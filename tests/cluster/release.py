@@ -63,32 +63,9 @@ class Release:
         return ran.stdout
 
     def prepare(self) -> None:
-        """Makes the namespace, which is restricted, and volumes where no one else makes any."""
+        """Makes the namespace, which is restricted."""
         metadata = {"name": self.namespace, "labels": POD_SECURITY}
         self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-        if self.cluster.machine is not None:
-            self.cluster.apply([self._volume(server) for server in ("minio", "prometheus")])
-
-    def _volume(self, server: str) -> dict[str, Any]:
-        """The volume that a server's claim is bound to, as a folder of this machine."""
-        assert self.cluster.machine is not None
-        name = f"{self.namespace}-{server}"
-        folder = self.cluster.machine.site.state / "volumes" / name
-        folder.mkdir(parents=True)
-        folder.chmod(0o777)  # a folder of the node is not given to the pod's group
-        claim = {"namespace": self.namespace, "name": f"data-{self.name}-{server}-0"}
-        return {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": name},
-            "spec": {
-                "accessModes": ["ReadWriteOnce"],
-                "capacity": {"storage": "10Gi"},
-                "claimRef": claim,
-                "hostPath": {"path": str(folder)},
-                "persistentVolumeReclaimPolicy": "Retain",
-            },
-        }
 
     def install(self, *arguments: str) -> str:
         """Installs it and waits until all of it answers."""
@@ -106,14 +83,11 @@ class Release:
         self.cluster.wait_for(f"raycluster/{self.name}", condition, self.namespace)
 
     def remove(self) -> None:
-        """Uninstalls it if it is there, and takes away what `prepare` made."""
+        """Uninstalls it if it is there, and takes its namespace away."""
         for forward in self._forwards.values():
             forward.end()
         self.helm("uninstall", self.name, "--ignore-not-found")
         self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
-        if self.cluster.machine is not None:
-            volumes = [f"{self.namespace}-{server}" for server in ("minio", "prometheus")]
-            self.cluster.kubectl("delete", "persistentvolume", "--wait=false", *volumes)
 
     def kubectl(self, *arguments: str) -> str:
         """What kubectl prints, in the release's namespace."""
