@@ -123,13 +123,14 @@ def _forget(steps: set[str], base: str, recipe: str) -> None:
         recipe: What names of images with the same dependencies begin with; each other one has
             gigabytes of its own.
     """
-    listed = json.loads(_buildah("images", "--all", "--json"))
+    # Without those that others are made of: they go with the last of these.
+    listed = json.loads(_buildah("images", "--json"))
     listed.sort(key=lambda image: str(image["createdatraw"]), reverse=True)
     names = {image["id"]: image["names"] or [] for image in listed}
     ours = [image for image in names if any(name.startswith(recipe) for name in names[image])]
     for image in names:
         if image not in ours[:KEPT] and image[:11] not in steps and base not in names[image]:
-            with contextlib.suppress(ServerError):  # it is a part of one that is kept
+            with contextlib.suppress(ServerError):  # it went with another one, or is in use
                 _buildah("rmi", "--force", image)
 
 
