@@ -19,7 +19,6 @@ def test_everything_is_ready(installed: Release) -> None:
         (pod,) = installed.pods(component)
         conditions = {each["type"]: each["status"] for each in pod["status"]["conditions"]}
         assert conditions["Ready"] == "True", component
-    assert installed.pods("rollouts") == []  # none, until a training asks for them
 
 
 def test_helm_test_passes(installed: Release) -> None:

@@ -50,13 +50,17 @@ def kept(release: Release) -> dict[str, Any]:
         "volumes": {claim["metadata"]["name"]: claim["spec"]["volumeName"] for claim in claims},
         "run": store(release).get_object("hairpin", RUN).data,
         "head": release.head,
-        "worker": release.pod("rollouts"),
     }
 
 
 def rollouts(release: Release) -> dict[str, Any]:
     (group,) = release.get("raycluster", release.name)["spec"]["workerGroupSpecs"]
     return dict(group)
+
+
+def names(release: Release) -> set[str]:
+    """The rollout workers that there are; idle ones of earlier tests may go at any time."""
+    return {pod["metadata"]["name"] for pod in release.pods("rollouts")}
 
 
 def minio_memory(release: Release) -> str:
@@ -69,19 +73,20 @@ def test_upgrade_and_rollback_keep_secrets_volumes_runs_and_pods(
 ) -> None:
     store(installed).put_object("hairpin", RUN, io.BytesIO(b"learned"), 7)
     before, memory = kept(installed), minio_memory(installed)
-    assert rollouts(installed)["replicas"] == 1 and len(before["volumes"]) == 2
+    workers = names(installed)
+    assert worker.pod in workers and rollouts(installed)["replicas"] >= 1  # the autoscaler's
+    assert len(before["volumes"]) == 2
 
     installed.upgrade(*(word for value in CHANGED for word in ("--set", value)))
-    group = rollouts(installed)
-    assert (group["replicas"], group["maxReplicas"]) == (1, 3)
+    assert rollouts(installed)["maxReplicas"] == 3
     assert minio_memory(installed) == "768Mi"
-    assert kept(installed) == before
+    assert kept(installed) == before and names(installed) & workers
 
     # It knows nothing of the worker, which goes when the autoscaler says so.
     installed.helm("rollback", installed.name, "--wait")
     assert rollouts(installed)["maxReplicas"] == 2
     assert minio_memory(installed) == memory
-    assert kept(installed) == before
+    assert kept(installed) == before and names(installed) & workers
     store(installed).remove_object("hairpin", RUN)
 
 
