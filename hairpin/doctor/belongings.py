@@ -43,9 +43,11 @@ def _check_helm(release: Release) -> Finding:
     revision, status = max(((int(number), status) for number, status in notes))
     if status == "deployed":
         return Finding("helm", "ok", f"revision {revision} is deployed")
-    history = f"helm -n {release.namespace} history {release.name}"
-    back = f"helm -n {release.namespace} rollback {release.name}"
-    return Finding("helm", "warn", f"revision {revision} is {status}", f"See {history}; {back}")
+    helm = f"helm -n {release.namespace}"
+    advice = f"Mend what is bad below and upgrade again; why: {helm} history {release.name}"
+    if revision > 1:
+        advice += f"; to what was before: {helm} rollback {release.name}"
+    return Finding("helm", "warn", f"revision {revision} is {status}", f"{advice}.")
 
 
 def _check_secrets(release: Release) -> Finding:

@@ -132,7 +132,8 @@ def check_enforced(release: Release, *, held: bool) -> Finding:
         release.kubectl.run("create", "-f", "-", stdin=_list(objects))
         opened = {who: _said(release.kubectl, _name(run, who)) for who in pods}
     except KubectlError as error:
-        return Finding("enforcement", "unknown", error.said, "It needs the right to make pods.")
+        needed = "It needs the right to make pods." if error.reason == "forbidden" else ""
+        return Finding("enforcement", "unknown", error.said, needed)
     finally:
         _remove(release.kubectl, run)
     return judge(opened, job_api, held=held)
@@ -201,6 +202,8 @@ def _pod(release: Release, run: str, who: str, labels: Json, targets: Sequence[s
     head = release.ray["spec"]["headGroupSpec"]["template"]["spec"]
     container = head["containers"][0]
     plain = [variable for variable in container.get("env") or [] if "value" in variable]
+    volumes = [v for v in head.get("volumes") or [] if not {"projected", "secret"} & set(v)]
+    names = {volume["name"] for volume in volumes}
     kept = ("securityContext", "imagePullSecrets", "nodeSelector", "tolerations", "affinity")
     return {
         "apiVersion": "v1",
@@ -213,16 +216,21 @@ def _pod(release: Release, run: str, who: str, labels: Json, targets: Sequence[s
             "activeDeadlineSeconds": int(PROBE_S),
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "volumes": [v for v in head.get("volumes") or [] if "projected" not in v],
+            "volumes": volumes,
             "containers": [
                 {
                     "name": "probe",
                     **{
                         key: container[key]
-                        for key in ("image", "imagePullPolicy", "securityContext", "volumeMounts")
+                        for key in ("image", "imagePullPolicy", "securityContext")
                         if key in container
                     },
                     "env": plain,
+                    "volumeMounts": [
+                        mount
+                        for mount in container.get("volumeMounts") or []
+                        if mount["name"] in names
+                    ],
                     "command": ["python", "-c", OPENER, *targets],
                     "resources": {
                         "requests": {"cpu": "10m", "memory": "32Mi"},

@@ -241,12 +241,23 @@ def _check_set(release: Release, component: str, each: Json) -> Finding:
     bad = [pod for pod in pods if not is_ready(pod)]
     if bad:
         worst = trouble(bad[0], component, release.events, release.kubectl)
-        return Finding(component, "fail", f"{_name(bad[0])}: {worst.what}", worst.advice)
+        advice = worst.advice
+        if _is_old(each, bad[0]):
+            delete = release.kubectl.shown("delete", "pod", _name(bad[0]))
+            advice += f" It has not got the newest values, and never will: {delete}"
+        return Finding(component, "fail", f"{_name(bad[0])}: {worst.what}", advice)
     if not pods:
         warning = last_warning(each, release.events)
         said = " ".join(warning["message"].split()) if warning else "it has no pod"
         return Finding(component, "fail", said, _to_make(said))
     return Finding(component, "ok", "ready")
+
+
+def _is_old(each: Json, pod: Json) -> bool:
+    """Whether a StatefulSet waits for ever for a pod of before to become ready."""
+    newest = each.get("status", {}).get("updateRevision")
+    has = pod["metadata"]["labels"].get("controller-revision-hash")
+    return each["kind"] == "StatefulSet" and None not in (newest, has) and newest != has
 
 
 def _name(pod: Json) -> str:
