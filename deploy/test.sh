@@ -64,5 +64,5 @@ check ruff format --check .
 check mypy
 wait "$!" || exit 2
 # Two at a time, also on a larger machine: many a test is a training that takes every core.
-check pytest -ra --durations=20 --numprocesses 2 --dist loadgroup --no-loadscope-reorder "$@"
+check pytest -ra --durations=20 --numprocesses 2 --no-loadscope-reorder "$@"
 exit "$status"
