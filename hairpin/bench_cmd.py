@@ -147,9 +147,22 @@ def video(to: str | None, rounds: int, seconds: float, as_json: bool) -> None:
     help="What another learner takes, such as a GPU's. [default: what this machine's does]",
 )
 @click.option("--seconds", type=float, default=5.0, show_default=True, help="Of each measurement.")
+@click.option(
+    "--actors",
+    type=click.IntRange(1),
+    multiple=True,
+    default=(4, 16),
+    show_default=True,
+    help="To so many at once weights are sent (repeat).",
+)
 @json_flag
 def scale(
-    workers: int, gigabits: float, learner: float | None, seconds: float, as_json: bool
+    workers: int,
+    gigabits: float,
+    learner: float | None,
+    seconds: float,
+    actors: tuple[int, ...],
+    as_json: bool,
 ) -> None:
     """What many workers ask of learner, driver and network, on paper.
 
@@ -158,7 +171,7 @@ def scale(
     with _Output(as_json) as output:
         from hairpin.bench.scale_bench import MIB, needs, run
 
-        one = run(seconds=seconds, report=output.note)
+        one = run(seconds=seconds, receivers=actors, report=output.note)
         output.result(one)
         if as_json:
             return

@@ -24,7 +24,6 @@ from hairpin.job import Job
 from learner.config import build_config
 from rollout_workers.fragment import Fragment, joined
 
-RECEIVERS = (4, 16)
 JOINED = 16
 HEAD_PROCESSES = ("gcs_server", "dashboard.py")  # a raylet is on every machine
 MIB = 1 << 20
@@ -122,7 +121,7 @@ def needs(
 def run(
     *,
     seconds: float = 5.0,
-    receivers: Sequence[int] = RECEIVERS,
+    receivers: Sequence[int] = (4, 16),
     report: Callable[[str], None] = lambda doing: None,
 ) -> ScaleResult:
     """Measures one worker, the learner, their messages, and Ray with many actors.

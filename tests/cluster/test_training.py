@@ -247,10 +247,10 @@ def test_what_was_stopped_is_not_gone_on_with(jobs: Jobs, friday: Run) -> None:
 
 
 def test_the_other_samples_train(jobs: Jobs, friday: Run) -> None:
-    options = ["--steps", "2000"]
+    options = ["--steps", "2000", "--workers", "1"]  # so that there is room for both
     jobs.run(SAMPLES / "submit.sh", "saturday", "--track", "bramble", *options)
-    until(lambda: jobs.status("saturday") == "SUCCEEDED", "submit.sh's job does not succeed")
     said = jobs.run(sys.executable, SAMPLES / "submit.py", "sunday", SAMPLES / "laps", *options)
     assert "sunday: SUCCEEDED" in said
+    until(lambda: jobs.status("saturday") == "SUCCEEDED", "submit.sh's job does not succeed")
     for run in ("saturday", "sunday"):
         assert Run(friday.store, run).read_json("result.json")["stop_reason"] == "steps"

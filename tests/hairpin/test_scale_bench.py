@@ -52,7 +52,8 @@ def test_what_moves_is_arrays_and_little_else() -> None:
 
 @pytest.mark.slow
 def test_it_measures_everything_that_the_sum_needs() -> None:
-    command = [sys.executable, "-m", "hairpin", "bench", "scale", "--seconds", "0.1", "--json"]
+    few = ["--seconds", "0.1", "--actors", "2", "--json"]
+    command = [sys.executable, "-m", "hairpin", "bench", "scale", *few]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -99,7 +100,7 @@ def steps(port: int) -> dict[str, float]:
     """Environment steps by run; empty while nobody answers."""
     try:
         families = list(text_string_to_metric_families(scraped(port)))
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return {}
     return {
         sample.labels["run"]: sample.value
