@@ -25,7 +25,11 @@ CONNECT_TIMEOUT_S = 5.0
 LOST_AFTER_S = 180.0  # without an answer, following a log is given up; a new head takes a while
 POLL_S = 0.5
 # These tell on stderr of the folder that is sent.
-_TALKATIVE = ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging")
+_TALKATIVE = (
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray.dashboard.modules.job.sdk",
+    "ray._private.runtime_env.packaging",
+)
 STOP_WAIT_S = 300  # a driver that was asked to stop may save, evaluate and draw for so long
 _REFUSED = re.compile(r"Request failed with status code (400|502): (?P<why>.*)\.")
 _TOKEN_FIX = (

@@ -185,6 +185,7 @@ def test_what_is_to_end_now_does_not_finish(cluster: dict[str, str], tmp_path: P
     history = runs / "ended" / "history.jsonl"
     until(lambda: history.exists() and "iteration_done" in history.read_text(), "no iteration")
     driver = psutil.Process(driver_of(runs, "ended"))
+    driver.suspend()  # otherwise it may be quick enough to finish
     stopped = hairpin(cluster, "stop", "ended", "--now")
     assert stopped.returncode == 0 and "cancelled" in stopped.stdout, stopped.stderr
     assert not driver.is_running()
