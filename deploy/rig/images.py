@@ -38,7 +38,6 @@ SERVER_IMAGES = {  # the chart's defaults
 """Program: the name of the image that the chart runs it from."""
 
 DEBIAN = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (  # with the libraries that a Python made elsewhere asks for
     "ca-certificates",
     "libbz2-1.0",
@@ -102,7 +101,7 @@ def base() -> Path:
         root = Path(temporary, "root")
         command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
         ran = subprocess.run(
-            [*command, DEBIAN, str(root), _mirror()], capture_output=True, text=True, check=False
+            [*command, DEBIAN, str(root), *_mirror()], capture_output=True, text=True, check=False
         )
         if ran.returncode:
             said = [line for line in ran.stdout.splitlines() if line][-3:]
@@ -243,11 +242,11 @@ def _blob_path(digest: str) -> str:
     return f"blobs/{digest.replace(':', '/')}"
 
 
-def _mirror() -> str:
-    """Where this machine gets its own Debian packages from, or else Debian's servers."""
+def _mirror() -> list[str]:
+    """Where this machine gets its own Debian packages from, if it says so."""
     for path in (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")):
         if path.exists():
             found = re.search(r"^(?:URIs:|deb) *(http\S+)", path.read_text("utf-8"), re.MULTILINE)
             if found:
-                return found[1]
-    return MIRROR
+                return [found[1]]
+    return []

@@ -23,7 +23,8 @@ import pytest
 from rig import building, images, linking, programs
 from rig.cluster import Cluster, start_free
 
-from .probes import RESTRICTED, Source
+from . import probes
+from .probes import Source
 from .release import POD_SECURITY, Release
 
 TIMEOUT_S = 120
@@ -207,28 +208,14 @@ def pod(cluster: Kubernetes, namespace: str) -> Callable[..., str]:
     """
 
     def start(name: str, *command: str, port: int | None = None, **labels: str) -> str:
-        container: dict[str, Any] = {
-            "name": "main",
-            "image": images.BASE_IMAGE,
-            "imagePullPolicy": "IfNotPresent",
-            "command": list(command or ("sleep", "infinity")),
-            "securityContext": RESTRICTED,
-        }
+        thing = probes.pod(name, namespace, {"app": name, **labels})
+        (container,) = thing["spec"]["containers"]
+        if command:
+            container["command"] = list(command)
         if port:
             container["ports"] = [{"name": "web", "containerPort": port}]
             container["readinessProbe"] = {"tcpSocket": {"port": port}, "periodSeconds": 1}
-        spec = {
-            "terminationGracePeriodSeconds": 0,
-            "automountServiceAccountToken": False,
-            "containers": [container],
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 10001,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-        }
-        metadata = {"name": name, "namespace": namespace, "labels": {"app": name, **labels}}
-        cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+        cluster.apply(thing)
         cluster.wait_for(f"pod/{name}", "condition=Ready", namespace)
         return name
 

@@ -15,7 +15,8 @@ from packaging.requirements import Requirement
 import hairpin
 from rig import building
 
-from .conftest import RESTRICTED, Kubernetes
+from .conftest import Kubernetes
+from .probes import RESTRICTED
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ POD = "image"
 RAY = "ray start --head --num-cpus=2 --object-store-memory=100000000 --block"
 COMPILERS = "gcc cc c++ g++ clang as ld tcc make cmake nvcc ptxas rustc cargo go javac"
 LEFT_OVER = (
-    "/source /wheel /tools /code /root/.cache /var/cache/uv /var/lib/apt/lists /var/cache/apt"
+    "/source /wheel /tools /code ~root/.cache /var/cache/uv /var/lib/apt/lists /var/cache/apt"
 )
 STALE = """
 import pathlib, struct

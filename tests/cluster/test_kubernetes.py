@@ -10,7 +10,8 @@ import pytest
 
 from rig.images import BASE_IMAGE
 
-from .conftest import RESTRICTED, KubectlError, Kubernetes
+from .conftest import KubectlError, Kubernetes
+from .probes import RESTRICTED
 
 pytestmark = pytest.mark.slow
 
