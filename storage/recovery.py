@@ -7,10 +7,10 @@ import logging
 from storage import layout
 from storage.errors import NotFoundError
 from storage.ledger import Ledger
+from storage.local_copies import is_kept
 from storage.mirror import Mirror
 from storage.spools import Spool
 from storage.store import Store
-from storage.uploader import is_kept
 
 logger = logging.getLogger(__name__)
 

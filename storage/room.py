@@ -6,8 +6,8 @@ import logging
 
 from storage import layout
 from storage.ledger import Ledger
+from storage.local_copies import named_checkpoints
 from storage.mirror import Mirror
-from storage.uploader import named_checkpoints
 
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from storage import layout
 from storage.errors import DamagedError, NotFoundError, StorageError
 from storage.ledger import Ledger
+from storage.local_copies import is_kept, trim
 from storage.manifest import CheckpointInfo
 from storage.mirror import Mirror
 from storage.store import Entry, Store
@@ -28,7 +29,6 @@ LOOK_EVERY_S = 10.0  # whether another process has taken over
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # after a failure
 AGAIN_S = 5.0  # a file that keeps changing is sent no more often,
 AGAIN_BYTES_PER_S = 200e3  # and if it is large less often still
-KEPT = (".json", ".jsonl", ".log")  # read again or added to, and small or only there if wanted
 
 
 class Uploader(threading.Thread):
@@ -152,7 +152,7 @@ class Uploader(threading.Thread):
         if self._verify(folder, manifest) and self._send(manifest):
             with self._ledger.guard:
                 self._ledger.published_at = time.time()
-            self._trim()
+            trim(self._run, self._ledger, self._mirror)
         else:
             self._give_up(folder)
 
@@ -243,27 +243,12 @@ class Uploader(threading.Thread):
             if not published and manifest not in self._ledger.local:
                 self._ledger.dirty.pop(key, None)  # what it named is gone
         if published and self._send(key):
-            self._trim()
+            trim(self._run, self._ledger, self._mirror)
 
     def _remove(self, key: str) -> None:
         self._store.delete(key)
         with self._ledger.guard:
             self._ledger.gone(key)
-
-    def _trim(self) -> None:
-        """Removes checkpoints from here that are there, but for those that an alias names."""
-        folder = layout.checkpoints(self._run)
-        with self._ledger.guard:
-            named = named_checkpoints(self._ledger, self._mirror)
-            changing = {*self._ledger.dirty, *self._ledger.doomed, *self._ledger.busy}
-            waiting = {layout.checkpoint_of(key) for key in changing}
-            here = sorted({name for k in self._ledger.local if (name := layout.checkpoint_of(k))})
-            for name in here[:-1]:  # the newest will have an alias in a moment
-                if name in named or name in waiting:
-                    continue
-                for key in [k for k in self._ledger.local if layout.checkpoint_of(k) == name]:
-                    del self._ledger.local[key]
-                self._mirror.delete_all(f"{folder}/{name}")
 
     def _failed(self, error: StorageError) -> None:
         ledger = self._ledger
@@ -294,20 +279,3 @@ class Uploader(threading.Thread):
             for_s, ledger.down_since = time.time() - ledger.down_since, None
             sent = ledger.uploaded - self._sent_before
         logger.warning("the store is back after %.0f s; %d files have gone there", for_s, sent)
-
-
-def is_kept(key: str) -> bool:
-    """Whether a file stays on this machine when it is in the store: it will be needed again."""
-    return key.endswith(KEPT) or layout.alias_of(key) is not None
-
-
-def named_checkpoints(ledger: Ledger, mirror: Mirror) -> set[str]:
-    """The checkpoints that aliases on this machine name."""
-    found: set[str] = set()
-    for key in ledger.local:
-        if layout.alias_of(key):
-            try:
-                found.add(mirror.get(key).decode(errors="replace").strip())
-            except NotFoundError:
-                continue
-    return found
