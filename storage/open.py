@@ -68,7 +68,7 @@ def open_spooled(url: str, endpoint: str | None = None) -> SpooledStore:
 
     settings = S3Settings.find(endpoint)
     store, sender = S3Store(url, settings), S3Store(url, settings)
-    sender.patience_s = 0.0
+    sender.bucket.patience_s = 0.0
     spool = Spool.of(store.url, settings.endpoint)
     return SpooledStore(store, spool, sender=sender, limit_bytes=spool_limit())
 

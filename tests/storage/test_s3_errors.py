@@ -10,7 +10,7 @@ from minio.credentials import StaticProvider
 from minio.minioadmin import MinioAdmin
 
 from storage import StorageError, UnreachableError, open_store
-from storage.s3 import FIRST_PATIENCE_S
+from storage.s3_bucket import FIRST_PATIENCE_S
 from tests.storage.odd_servers import Relay, serving, silence, web_page
 
 SECRET = "hush-hush-never-shown"
@@ -91,7 +91,8 @@ def test_another_user_by_minios_own_variables(s3_env, monkeypatch) -> None:
 
 def test_keys_are_in_no_description(s3_env) -> None:
     store = open_store("s3://errors/x")
-    texts = f"{store!r} {vars(store)!r} {store.settings!r}"  # type: ignore[attr-defined]
+    bucket = store.bucket  # type: ignore[attr-defined]
+    texts = f"{store!r} {vars(store)!r} {vars(bucket)!r} {bucket.settings!r}"
     assert s3_env.secret_key not in texts
     assert s3_env.access_key not in texts
 
