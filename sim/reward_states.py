@@ -88,9 +88,8 @@ class StateMaker:
     """
 
     def __init__(self, track: Track) -> None:
-        rows = np.concatenate([track.waypoints, track.inner, track.outer], axis=1)
         self.track = track
-        self.tracks = (track, Track(track.name, rows, reverse=True))
+        self.tracks = (track, track.turned())
         self._forward, self._reverse = (Geometry.of(way) for way in self.tracks)
         self._waypoints = waypoints_of(self.tracks)
 

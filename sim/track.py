@@ -76,6 +76,16 @@ class Track:
         return cls(name, rows, reverse=reverse)
 
     @property
+    def route(self) -> Array:
+        """The rows (N, 6) of its route: centre line, inner and outer border, metres."""
+        rows = np.concatenate([self.waypoints, self.inner, self.outer], axis=1)
+        return rows[::-1] if self.reverse else rows
+
+    def turned(self) -> Track:
+        """The same track as driven the other way."""
+        return Track(self.name, self.route, reverse=not self.reverse)
+
+    @property
     def bounds(self) -> tuple[float, float, float, float]:
         """The box around both borders: xmin, ymin, xmax, ymax, metres."""
         both = np.concatenate([self.inner, self.outer])

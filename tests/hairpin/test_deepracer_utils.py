@@ -112,7 +112,7 @@ def _closed_figures() -> Iterator[None]:
 @pytest.fixture
 def route(tmp_path: Path) -> Any:
     track = Track.load("oval")
-    np.save(tmp_path / "oval.npy", np.hstack([track.waypoints, track.inner, track.outer]))
+    np.save(tmp_path / "oval.npy", track.route)
     return TrackIO(str(tmp_path)).load_track("oval")
 
 

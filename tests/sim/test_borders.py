@@ -26,8 +26,7 @@ asides = st.floats(-0.9, 0.9)
 @functools.cache
 def ways(spec: str) -> tuple[tuple[Track, Geometry], tuple[Track, Geometry]]:
     track = Track.load(spec)
-    rows = np.concatenate([track.waypoints, track.inner, track.outer], axis=1)
-    back = Track(spec, rows, reverse=True)
+    back = track.turned()
     return (track, Geometry.of(track)), (back, Geometry.of(back))
 
 

@@ -35,8 +35,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="the walls are those 
 @pytest.fixture(scope="module")
 def tracks() -> tuple[Track, Track]:
     track = Track.load("oval")
-    rows = np.concatenate([track.waypoints, track.inner, track.outer], axis=1)
-    return track, Track("oval", rows, reverse=True)
+    return track, track.turned()
 
 
 @pytest.fixture

@@ -130,8 +130,7 @@ def test_the_track_of_the_model_is_found_or_named_as_missing(
     write_import(result, tmp_path / "without")
     assert load_job(str(tmp_path / "without")).job.track == "hairpin"
     oval = Track.load("oval")
-    rows = np.concatenate([oval.waypoints, oval.inner, oval.outer], axis=1)
-    np.save(routes / "my_oval.npy", rows)
+    np.save(routes / "my_oval.npy", oval.route)
     write_import(import_model(folder, routes), tmp_path / "with")
     job = load_job(str(tmp_path / "with")).job
     assert job.direction == "reversed"
