@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,9 @@ from sim.reward import RewardError, RewardUse
 from sim.reward_process import RewardProcess
 from sim.rules import TERMINAL, Referee, Status
 from sim.settings import WorldSettings
+from sim.starts import Starts
 from sim.trace import Trace
+from sim.tracer import Tracer
 from sim.track import Track
 from sim.world_files import WorldFiles
 
@@ -70,13 +71,14 @@ class World:
     Attributes:
         obs: (n, H, W) uint8, the current observations.
         track: The track as driven along its rows.
+        tracks: The same, and as driven against them.
         actions: The action space.
         commands: (n, 2) the last steering angles (degrees) and speeds (m/s); 0 after a start.
         rewards: (n,) float32, the last rewards; 0 after a start.
+        start_m: (n,) arc lengths at which the episodes began, as driven.
         seconds: Wall-clock seconds spent since the start in physics, camera and reward (with the
             rules). The rewards are computed while the cameras render; of that, only the time that
             is waited for them afterwards counts here.
-        trace: The rows of its cars, once `start_trace` was called.
 
     Raises:
         UserError: The track, the reward function or the settings are not usable.
@@ -96,12 +98,11 @@ class World:
         self.actions = make_actions(settings.actions)
         files = files or WorldFiles.read(settings)
         self.track = Track(files.track_name, files.route)
-        self._reverse_track = Track(self.track.name, _route_of(self.track), reverse=True)
-        self._tracks = (self.track, self._reverse_track)
+        self.tracks = (self.track, self.track.turned())
         # Its process imports the user's file while the rest is built.
         self._reward = (reward or RewardProcess)(
             settings.reward,
-            self._tracks,
+            self.tracks,
             num_cars,
             timeout_s=settings.reward_timeout_s,
             memory_mb=settings.reward_memory_mb,
@@ -115,29 +116,38 @@ class World:
         )
         self.camera = Camera(CAMERAS[settings.camera], Ground.bake(self.track))
         self.referee = Referee(
-            Geometry.of(self.track),
-            Geometry.of(self._reverse_track),
+            Geometry.of(self.tracks[0]),
+            Geometry.of(self.tracks[1]),
             CAR,
             num_cars,
             max(1, round(settings.episode_s * settings.control_hz)),
         )
-        self._next_start = (settings.start_offset + seed * settings.round_robin) % 1.0
-        self._next_reverse = settings.direction == "reversed"
+        self._starts = Starts(settings, seed)
         spec = CAMERAS[settings.camera]
         self.obs: Images = np.zeros((num_cars, spec.height, spec.width), np.uint8)
         self.commands = np.zeros((num_cars, 2))
         self.rewards = np.zeros(num_cars, np.float32)
         self._returns = np.zeros(num_cars)
         self._reward_failures = np.zeros(num_cars, np.int64)
-        self._starts = np.zeros(num_cars)
+        self.start_m = np.zeros(num_cars)
         self._steps = 0
         self._paused_s = 0.0
-        self.trace: Trace | None = None
+        self._tracer: Tracer | None = None
         self._drive: Drive | None = None
         self._recording: Recording | None = None
         self.seconds = {"physics": 0.0, "camera": 0.0, "reward": 0.0}
         self.restart(np.arange(num_cars))
         self._reward.wait()
+
+    @property
+    def time_s(self) -> float:
+        """Simulated time since the world was made, with the pauses of `resume`, seconds."""
+        return self._steps / self.settings.control_hz + self._paused_s
+
+    @property
+    def trace(self) -> Trace | None:
+        """The rows of its cars, once `start_trace` was called."""
+        return self._tracer.trace if self._tracer is not None else None
 
     def advance(
         self,
@@ -167,7 +177,7 @@ class World:
             readings,
             self.referee.memory,
             commands,
-            self._steps / self.settings.control_hz + self._paused_s,
+            self.time_s,
             active,
         )
         judged = time.perf_counter()
@@ -177,8 +187,8 @@ class World:
         self.commands[:], self.rewards = commands, rewards.astype(np.float32)
         self._reward_failures[failed] += 1
         self._returns += rewards
-        if self.trace is not None:
-            self._note(self.trace, actions, active)
+        if self._tracer is not None:
+            self._tracer.note(actions, active)
         drive = self._drive
         if drive is not None and (active is None or active[drive.car]):
             drive.note(commands[drive.car], float(rewards[drive.car]))
@@ -213,12 +223,8 @@ class World:
 
     def restart(self, cars: NDArray[np.int64]) -> None:
         """Begins new episodes from the next round-robin starts."""
-        settings = self.settings
         for car in cars.tolist():
-            self._place(car, self._next_start, self._next_reverse)
-            self._next_start = (self._next_start + settings.round_robin) % 1.0
-            if settings.direction == "alternating":
-                self._next_reverse = not self._next_reverse
+            self._place(car, *self._starts.take())
         self._render(cars)
 
     def place(self, car: int, start: float, *, reverse: bool | None = None) -> None:
@@ -236,7 +242,7 @@ class World:
 
     def track_of(self, car: int) -> Track:
         """The track as a car drives it now, one way or the other."""
-        return self._tracks[int(self.referee.memory[car]["reverse"])]
+        return self.tracks[int(self.referee.memory[car]["reverse"])]
 
     def resume(self, car: int, s_m: float, side_m: float, gone_m: float, paused_s: float) -> None:
         """Puts a car back on the road, at rest along the track; its episode goes on.
@@ -264,10 +270,8 @@ class World:
 
     def start_trace(self) -> Trace:
         """Begins to note the steps of all cars; episodes under way count from here."""
-        self.trace = Trace(self.num_cars)
-        for car in range(self.num_cars):
-            self._begin_trace(car)
-        return self.trace
+        self._tracer = Tracer(self)
+        return self._tracer.trace
 
     def start_recording(self, car: int) -> None:
         """Begins to record the drives of one car; an episode under way counts from here."""
@@ -292,12 +296,11 @@ class World:
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to go on, JSON-able; episodes under way are not part of it."""
-        return {"next_start": self._next_start, "next_reverse": self._next_reverse}
+        return self._starts.state()
 
     def set_state(self, state: dict[str, Any], *, restart: bool = True) -> None:
         """Takes up a `state` and begins new episodes for all cars, unless the caller will."""
-        self._next_start = float(state["next_start"])
-        self._next_reverse = bool(state["next_reverse"])
+        self._starts.set_state(state)
         if restart:
             self.restart(np.arange(self.num_cars))
 
@@ -307,7 +310,7 @@ class World:
         self._reward.close()
 
     def _place(self, car: int, start: float, reverse: bool) -> None:
-        track = self._tracks[reverse]
+        track = self.tracks[reverse]
         s_m = start * track.length_m
         if not track.closed:
             # An open road is driven from its beginning; a start elsewhere would leave no lap.
@@ -318,46 +321,11 @@ class World:
         self.commands[car] = self.rewards[car] = 0.0
         self._returns[car] = 0.0
         self._reward_failures[car] = 0
-        self._starts[car] = s_m
-        if self.trace is not None:
-            self._begin_trace(car)
+        self.start_m[car] = s_m
+        if self._tracer is not None:
+            self._tracer.begin(car)
         if self._drive is not None and self._drive.car == car:
             self._drive.begin()
-
-    def _begin_trace(self, car: int) -> None:
-        assert self.trace is not None
-        track = self.track_of(car)
-        x, y, z, w = self.physics.quaternion[car].tolist()
-        ahead_x, ahead_y = 1 - 2 * (y * y + z * z), 2 * (x * y + w * z)
-        origin_x, origin_y = self.physics.origin[car, :2].tolist()
-        nose = origin_x + CAR.nose_m * ahead_x, origin_y + CAR.nose_m * ahead_y
-        # The nose may be a few waypoints ahead of the origin; another branch is never looked at.
-        near, rows = int(self.referee.memory[car]["near"]), track.waypoints
-        around = [(near + step) % (len(rows) - 1) for step in range(6)]
-        self.trace.begin(
-            car,
-            x=nose[0],
-            y=nose[1],
-            yaw=math.degrees(math.atan2(ahead_y, ahead_x)),
-            closest_waypoint=min(around, key=lambda k: math.dist(rows[k], nose)),
-            track_len=track.length_m,
-            tstamp=self._steps / self.settings.control_hz + self._paused_s,
-            wall_clock=time.time(),
-        )
-
-    def _note(self, trace: Trace, actions: NDArray[Any], active: NDArray[np.bool_] | None) -> None:
-        trace.note(
-            self.referee.readings,
-            self.commands,
-            actions,
-            self.rewards,
-            active=active,
-            waypoints=(self.track.waypoints, self._reverse_track.waypoints),
-            reverse=self.referee.memory["reverse"],
-            track_len=self.track.length_m,
-            tstamp=self._steps / self.settings.control_hz + self._paused_s,
-            wall_clock=time.time(),
-        )
 
     def _render(self, cars: NDArray[np.int64] | None) -> None:
         self.camera.render(self.physics.origin, self.physics.quaternion, self.obs, cars)
@@ -375,10 +343,6 @@ class World:
             lap_time_s=lap_time,
             end_reason=status.label,
             reward_errors=int(self._reward_failures[car]),
-            start_m=float(self._starts[car]),
+            start_m=float(self.start_m[car]),
             reverse=bool(memory["reverse"]),
         )
-
-
-def _route_of(track: Track) -> NDArray[np.float64]:
-    return np.concatenate([track.waypoints, track.inner, track.outer], axis=1)

@@ -139,7 +139,7 @@ def test_a_car_goes_on_in_the_nearer_lane_at_its_last_good_progress(
     assert back.measured_speed_mps == 0.0
     assert back.time_s - found.steps[off].time_s == pytest.approx(5.0)
     world = World(WorldSettings(track=track, direction=direction), num_cars=1)
-    way = world._tracks[direction == "reversed"]
+    way = world.tracks[direction == "reversed"]
     s_m = way.length_m * good.progress / 100.0  # from the start line, so it is the arc length too
     (left,), (right,) = way.half_widths(np.array([s_m]))
     heading = float(way.heading(s_m))

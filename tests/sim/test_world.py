@@ -60,8 +60,8 @@ class Driver:
         actions = np.zeros(world.num_cars, np.int64)
         for car in range(world.num_cars):
             memory = world.referee.memory[car]
-            track = world._tracks[int(memory["reverse"])]
-            s_m = memory["s"] if memory["steps"] else world._starts[car]
+            track = world.track_of(car)
+            s_m = memory["s"] if memory["steps"] else world.start_m[car]
             x, y = track.point(s_m + 0.4) - world.physics.origin[car, :2]
             qx, qy, qz, qw = world.physics.quaternion[car]
             yaw = math.atan2(2 * (qx * qy + qw * qz), 1 - 2 * (qy * qy + qz * qz))
@@ -231,12 +231,12 @@ def test_starts_go_round_and_directions_alternate() -> None:
     settings = WorldSettings(track="oval", direction="alternating", start_offset=0.1)
     world = World(settings, num_cars=4)
     length = world.track.length_m
-    assert world._starts / length == pytest.approx([0.1, 0.15, 0.2, 0.25])
+    assert world.start_m / length == pytest.approx([0.1, 0.15, 0.2, 0.25])
     assert world.referee.memory["reverse"].tolist() == [0, 1, 0, 1]
     world.restart(np.array([2]))
-    assert world._starts[2] / length == pytest.approx(0.3)
+    assert world.start_m[2] / length == pytest.approx(0.3)
     shifted = World(settings, num_cars=1, seed=3)
-    assert shifted._starts[0] / length == pytest.approx(0.25)
+    assert shifted.start_m[0] / length == pytest.approx(0.25)
     world.close()
     shifted.close()
 
