@@ -161,6 +161,7 @@ class HairpinPPO(PPO):
         """Takes workers that Ray has started again back into service, without waiting for any."""
         restored: list[int] = env_runner_group.probe_unhealthy_env_runners()
         if restored:
+            self._send_kernels(restored)
             self.send_weights(restored)
             self.restored_workers += restored
         return restored
@@ -241,6 +242,21 @@ class HairpinPPO(PPO):
         )
         self.last.lost_workers += sorted(set(used) - set(group.healthy_env_runner_ids()))
         return [trial for result in results for trial in _checked(result)]
+
+    def _send_kernels(self, workers: list[int]) -> None:
+        """Sends workers what one of the others has compiled, if there is another."""
+        group = self.env_runner_group
+        others = [worker for worker in group.healthy_env_runner_ids() if worker not in workers]
+        if not others:
+            return
+        for files in self._answers("kernels", others[:1], [{}], self._sampling_patience):
+            group.foreach_env_runner(
+                "take_kernels",
+                kwargs={"files": files},
+                remote_worker_ids=workers,
+                local_env_runner=False,
+                timeout_seconds=0.0,  # it is the first of what they then do in this order
+            )
 
     def _sample(self, iteration: Iteration) -> list[Fragment]:
         group = self.env_runner_group

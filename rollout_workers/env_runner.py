@@ -29,6 +29,7 @@ from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO  # noqa: E402
 from rollout_workers.batch import Batch  # noqa: E402
 from rollout_workers.episodes import collect_episodes  # noqa: E402
 from rollout_workers.fragment import Fragment, WorkerFailure  # noqa: E402
+from rollout_workers.kernels import compiled, take  # noqa: E402
 from rollout_workers.network import NetworkSpec  # noqa: E402
 from rollout_workers.policy import Policy  # noqa: E402
 from rollout_workers.steps import collect_steps  # noqa: E402
@@ -75,11 +76,9 @@ class RolloutWorker(EnvRunner):
         self._random = np.random.default_rng(seeds[0])
         self._world_seed = int(seeds[1].generate_state(1)[0])
         self._failure: WorkerFailure | None = None
-        try:
-            self.make_env()
-        except Exception as error:
-            # Told by the first `sample`: an actor that fails to start would be started again.
-            self._failure = self._failure_of(error)
+        self.env: Any = None
+        if not _is_started_again():  # else it waits for what its neighbours have compiled
+            self._build()
 
     def make_env(self) -> None:
         """Builds the world that training steps through."""
@@ -127,6 +126,8 @@ class RolloutWorker(EnvRunner):
             The fragment; or, if something in this process raised, what it was.
         """
         self._env_steps = env_steps
+        if self.env is None:
+            self._build()
         if self._failure is None:
             try:
                 if num_episodes is not None:
@@ -194,6 +195,14 @@ class RolloutWorker(EnvRunner):
             restart = self._collection.get("episodes") is None
             self.env.set_state(state[WORLD], restart=restart)
 
+    def kernels(self) -> dict[str, bytes]:
+        """What this worker has compiled, for `take_kernels` of one that has not."""
+        return compiled()
+
+    def take_kernels(self, files: dict[str, bytes]) -> None:
+        """Spares this worker compiling; to be called before its world is built."""
+        take(files)
+
     def stop(self) -> None:
         """Frees the worlds."""
         for world in (self.env, self._evaluation_world):
@@ -203,6 +212,13 @@ class RolloutWorker(EnvRunner):
     def has_torch(self) -> bool:
         """Whether torch was imported into this process."""
         return "torch" in sys.modules
+
+    def _build(self) -> None:
+        try:
+            self.make_env()
+        except Exception as error:
+            # Told by the next `sample`: an actor that fails to start would be started again.
+            self._failure = self._failure_of(error)
 
     def _make_world(self, num_cars: int, seed: int) -> Any:
         factory: Callable[..., Any] | None = self.config.env_config.get("world_factory")
@@ -299,6 +315,13 @@ def epsilon_at(env_steps: int, final: float, steps: int) -> float:
 def _seeds(seed: int, worker: int) -> list[np.random.SeedSequence]:
     """Two seeds, for policy and world: other for each worker, and fresh for one started again."""
     entropy = [seed, worker]
-    if is_ray_worker() and ray.get_runtime_context().was_current_actor_reconstructed:
+    if _is_started_again():
         entropy.append(time.time_ns())
     return np.random.SeedSequence(entropy).spawn(2)
+
+
+def _is_started_again() -> bool:
+    """Whether this is an actor whose first process was lost."""
+    if not is_ray_worker():
+        return False
+    return bool(ray.get_runtime_context().was_current_actor_reconstructed)
