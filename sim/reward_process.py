@@ -10,17 +10,11 @@ car.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import sys
-import tempfile
 import time
-import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from mmap import mmap
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,7 +24,9 @@ from sim import reward_child
 from sim.errors import UserError
 from sim.params import build_params
 from sim.reward import MAX_REWARD, RewardError, RewardUse, read_reward, reward_path
-from sim.reward_inputs import REWARD_INPUT, fill_inputs, waypoints_of
+from sim.reward_failures import RewardFailures
+from sim.reward_inputs import fill_inputs, waypoints_of
+from sim.reward_memory import RewardMemory
 from sim.reward_room import Child, Gone
 from sim.track import Track
 
@@ -38,7 +34,6 @@ LOAD_LIMIT_S = 30.0  # for importing the file; SciPy takes seconds on a busy mac
 MAX_RESTARTS = 5  # so many without GOOD_CALLS between them, and it is given up
 GOOD_CALLS = 1000
 MAX_LINES = 200  # of prints kept until they are taken
-_ANSWER = np.dtype([("reward", "<f8"), ("code", "<i8")])
 
 
 @dataclass(frozen=True)
@@ -93,12 +88,7 @@ class RewardProcess:
         self._timeout_s = timeout_s
         self._waypoints = waypoints_of(tracks)
         self._length_m = tracks[0].length_m
-        size = reward_child.HEAD.size + num_cars * (REWARD_INPUT.itemsize + _ANSWER.itemsize)
-        self._memory_fd = _memory_file(size)
-        self._memory = mmap(self._memory_fd, size)
-        at = reward_child.HEAD.size
-        self._inputs = np.frombuffer(self._memory, REWARD_INPUT, num_cars, at)
-        self._answers = np.frombuffer(self._memory, _ANSWER, num_cars, at + self._inputs.nbytes)
+        self._memory = RewardMemory(num_cars)
         self._setup = {
             "path": [entry for entry in sys.path if entry],
             "file": self._file,
@@ -108,9 +98,7 @@ class RewardProcess:
             "length_m": self._length_m,
             "capacity": num_cars,
         }
-        self._errors: list[RewardError] = []
-        self._code_of_kind: dict[str, int] = {}
-        self._codes: list[int] = []  # of the running process: its failures' numbers in `_errors`
+        self._failures = RewardFailures()
         self._lines: list[str] = []
         self._dropped = 0
         self._use = RewardUse()
@@ -121,7 +109,6 @@ class RewardProcess:
         self.restarts = 0
         self.walls: list[str] = []
         self._child: Child | None = None
-        self._finalizer = weakref.finalize(self, os.close, self._memory_fd)
         self._start()
 
     def wait(self) -> None:
@@ -169,7 +156,7 @@ class RewardProcess:
         """
         if self._awaited:  # whoever sent was interrupted before it received
             self.receive()
-        fill_inputs(self._inputs, readings, memory, commands, time_s, active)
+        fill_inputs(self._memory.inputs, readings, memory, commands, time_s, active)
         self._awaited = True
         self._request(0)
 
@@ -179,23 +166,24 @@ class RewardProcess:
         Returns:
             (n,) float64 rewards, and the indices of the cars whose call failed.
         """
-        answers, count = self._answers, len(self._answers)
+        answers, count = self._memory.answers, len(self._memory.answers)
         self._awaited = False
         first = 0
         while self._given_up is None:
             assert self._child is not None
             try:
-                answer = self._child.answer(self._timeout_s, self._head)
+                answer = self._child.answer(self._timeout_s, self._memory.running)
                 if not answer and not first and not answers["code"].any():  # as nearly always
                     self._count_use(count)
                     return self._bounded(answers["reward"].copy()), _NONE
                 self._note(answer)
-                answers["code"][first:] = self._ours(answers["code"][first:])
+                answers["code"][first:] = self._failures.ours(answers["code"][first:])
                 break
             except Gone as gone:
                 car = self._running_car(first)
-                answers["code"][first:car] = self._ours(answers["code"][first:car])
-                params = build_params(self._inputs[car].tolist(), self._waypoints, self._length_m)
+                answers["code"][first:car] = self._failures.ours(answers["code"][first:car])
+                inputs = self._memory.inputs[car].tolist()
+                params = build_params(inputs, self._waypoints, self._length_m)
                 answers[car] = (0.0, self._died(gone, params))
                 first = car + 1
                 if first == count:
@@ -208,37 +196,34 @@ class RewardProcess:
         codes = answers["code"]
         failed = np.flatnonzero(codes)
         for code in codes[failed].tolist():
-            self._errors[code - 1].count += 1
+            self._failures.count(code)
         self._count_use(count - len(failed))
         return self._bounded(answers["reward"].copy()), failed
 
     def call(self, params: dict[str, Any]) -> Outcome:
         """Calls the function once with params of any kind that JSON can carry."""
         if self._given_up is not None:
-            return Outcome(None, "", self._counted(self._given_up), 0.0)
+            return Outcome(None, "", self._failures.count(self._given_up), 0.0)
         self._revive()
         assert self._child is not None
         data = json.dumps(params).encode()
         began = time.monotonic()
         try:
             self._child.send(reward_child.CALL, len(data), 0, data)
-            answer = self._child.answer(self._timeout_s, self._head)
+            answer = self._child.answer(self._timeout_s, self._memory.running)
         except Gone as gone:
             code = self._died(gone, params)
-            return Outcome(None, "", self._counted(code), time.monotonic() - began)
+            return Outcome(None, "", self._failures.count(code), time.monotonic() - began)
         self._note(answer)
         self._good_calls += 1
-        code = int(self._ours(np.array([answer["code"]]))[0])
-        error = self._counted(code) if code else None
+        code = int(self._failures.ours(np.array([answer["code"]]))[0])
+        error = self._failures.count(code) if code else None
         value = None if error else float(answer["value"])
         return Outcome(value, str(answer["type"]), error, float(answer["seconds"]))
 
     def take_errors(self) -> list[RewardError]:
         """The failures since the last call of this method, one record for each distinct one."""
-        taken = [replace(error) for error in self._errors if error.count]
-        for error in self._errors:
-            error.count = 0
-        return taken
+        return self._failures.take()
 
     def take_prints(self) -> tuple[list[str], int]:
         """What the function printed since the last call: lines, and how many more were dropped."""
@@ -256,10 +241,10 @@ class RewardProcess:
         self._end_child()
 
     def _start(self) -> None:
-        self._codes = []
+        self._failures.begin_process()
         self._calls_seen, self._seconds_seen = 0, 0.0
-        self._memory[: reward_child.HEAD.size] = bytes(reward_child.HEAD.size)
-        self._child = Child(self._setup, self._memory_fd, len(self._memory))
+        self._memory.clear_head()
+        self._child = Child(self._setup, self._memory.fd, self._memory.size)
 
     def _revive(self) -> None:
         """Makes sure that a process is there and loaded."""
@@ -274,16 +259,11 @@ class RewardProcess:
         self._revive()
         assert self._child is not None
         with contextlib.suppress(Gone):  # `receive` meets it again
-            self._child.send(reward_child.BATCH, first, len(self._inputs) - first)
-
-    def _head(self) -> tuple[int, float]:
-        """The car whose call is running, and since when."""
-        car, began, *_ = reward_child.HEAD.unpack_from(self._memory)
-        return car, began
+            self._child.send(reward_child.BATCH, first, len(self._memory.inputs) - first)
 
     def _running_car(self, first: int) -> int:
-        car, _ = self._head()
-        return min(max(car, first), len(self._answers) - 1)
+        car, _ = self._memory.running()
+        return min(max(car, first), len(self._memory.answers) - 1)
 
     def _died(self, gone: Gone, params: dict[str, Any]) -> int:
         """Takes note of a process that ended or was ended; returns the failure's code."""
@@ -293,10 +273,7 @@ class RewardProcess:
             message = f"reward_function took longer than {self._timeout_s:g} s, and was ended"
         else:
             kind, message = "process ended", f"reward_function ended its process: {gone}"
-        code = self._code_of_kind.get(message)
-        if code is None:
-            self._errors.append(RewardError(kind, message, "", json.dumps(params, default=repr)))
-            code = self._code_of_kind[message] = len(self._errors)
+        code = self._failures.code_of_death(kind, message, params)
         self._deaths = 1 if self._good_calls >= GOOD_CALLS else self._deaths + 1
         self._good_calls = 0
         if self._deaths > MAX_RESTARTS:
@@ -314,37 +291,19 @@ class RewardProcess:
         usable = np.abs(rewards) <= MAX_REWARD
         return rewards if usable.all() else np.where(usable, rewards, 0.0)
 
-    def _ours(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Codes of the running process as places, from 1, in `_errors`."""
-        table = np.array([0, *self._codes], np.int64)
-        return table[np.clip(codes, 0, len(table) - 1)]
-
-    def _counted(self, code: int) -> RewardError:
-        self._errors[code - 1].count += 1
-        return self._errors[code - 1]
-
     def _note(self, answer: dict[str, Any]) -> None:
         """Takes up what came with an answer: new kinds of failures, and prints."""
-        for record in answer.get("records", []):
-            self._codes.append(self._place_of(RewardError(**record)))
+        self._failures.learn(answer.get("records", []))
         room = max(0, MAX_LINES - len(self._lines))
         lines = answer.get("lines", [])
         self._lines += lines[:room]
         self._dropped += answer.get("dropped", 0) + len(lines[room:])
 
-    def _place_of(self, error: RewardError) -> int:
-        """A process that was started again meets the same failures again."""
-        for place, known in enumerate(self._errors, 1):
-            if (known.kind, known.traceback) == (error.kind, error.traceback):
-                return place
-        self._errors.append(error)
-        return len(self._errors)
-
     def _count_use(self, good: int) -> None:
-        _, _, calls, seconds, longest = reward_child.HEAD.unpack_from(self._memory)
+        calls, seconds, longest_s = self._memory.use()
         self._use.calls += max(0, calls - self._calls_seen)
         self._use.seconds += max(0.0, seconds - self._seconds_seen)
-        self._use.longest_s = max(self._use.longest_s, longest)
+        self._use.longest_s = max(self._use.longest_s, longest_s)
         self._calls_seen, self._seconds_seen = calls, seconds
         self._good_calls += good
 
@@ -359,21 +318,3 @@ def check_reward(spec: str, track: Track, *, timeout_s: float = 1.0, memory_mb: 
         process.wait()
     finally:
         process.close()
-
-
-def _memory_file(size: int) -> int:
-    """A nameless file of zeros to share, which nobody can cut short where the kernel knows how."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("hairpin-reward", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(descriptor, size)
-        # Memory of a file that the user's code cut short would end this process with SIGBUS.
-        fcntl.fcntl(
-            descriptor,
-            fcntl.F_ADD_SEALS,
-            fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL,
-        )
-        return descriptor
-    descriptor, name = tempfile.mkstemp(prefix="hairpin-reward-")
-    Path(name).unlink()
-    os.ftruncate(descriptor, size)
-    return descriptor
