@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from hairpin.deepracer.archive import unpack
-from hairpin.deepracer.drfc import DrfcJob, env_of_training_params, job_of_env, read_env_files
+from hairpin.deepracer.drfc import env_of_training_params, job_of_env, read_env_files
+from hairpin.deepracer.drfc_job import DrfcJob
 from hairpin.deepracer.folder import MODEL_FILES, ModelFolder, find_file, read_model_folder
 from hairpin.deepracer.shape import contents, list_files, shape_of
 from hairpin.deepracer.small_file import read_bytes

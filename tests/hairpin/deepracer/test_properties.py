@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hairpin.deepracer.drfc import _TAKEN, job_of_env
+from hairpin.deepracer.drfc import job_of_env
+from hairpin.deepracer.drfc_keys import TAKEN
 from hairpin.deepracer.env_file import parse_env
 from hairpin.deepracer.foreign import check
 from hairpin.deepracer.hyperparameters import Hyperparameters
@@ -122,7 +123,7 @@ def test_any_text_is_an_object_or_one_line(text: str) -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(sorted(_TAKEN)),
+            st.sampled_from(sorted(TAKEN)),
             st.text(max_size=12)
             | st.sampled_from(
                 [
