@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from hairpin.bench.output import Output
 from hairpin.options import address_option, examples, json_option
 
 if TYPE_CHECKING:
@@ -44,19 +45,18 @@ json_flag = json_option("Print one JSON object.")
 @json_flag
 def sim(cars: int, rounds: int, seconds: float, as_json: bool) -> None:
     """Env steps a second on one core, against Gymnasium's and EnvPool's CarRacing."""
-    with _Output(as_json) as output:
+    with Output(as_json) as output:
         from hairpin.bench.sim_bench import OURS, run
 
         result = run(cars=cars, rounds=rounds, seconds=seconds)
         output.result(result)
-        if not as_json:
-            output.rates("env steps/s", result.rates, OURS)
-            output.line(
-                f"{result.ratio_carracing:.1f}x CarRacing-v3, {result.ratio_envpool:.1f}x EnvPool; "
-                f"160x120 at {result.ratio_160x120:.2f} of the 80x60 rate"
-            )
-            shares = ", ".join(f"{phase} {share:.0%}" for phase, share in result.shares.items())
-            output.line(f"of our time at 80x60: {shares}")
+        output.rates("env steps/s", result.rates, OURS)
+        output.line(
+            f"{result.ratio_carracing:.1f}x CarRacing-v3, {result.ratio_envpool:.1f}x EnvPool; "
+            f"160x120 at {result.ratio_160x120:.2f} of the 80x60 rate"
+        )
+        shares = ", ".join(f"{phase} {share:.0%}" for phase, share in result.shares.items())
+        output.line(f"of our time at 80x60: {shares}")
 
 
 @bench.command()
@@ -65,18 +65,17 @@ def sim(cars: int, rounds: int, seconds: float, as_json: bool) -> None:
 @json_flag
 def train(rounds: int, seconds: float, as_json: bool) -> None:
     """Training steps a second, against RLlib's and Stable-Baselines3's own PPO."""
-    with _Output(as_json) as output:
+    with Output(as_json) as output:
         from hairpin.bench.train_bench import OURS, run
 
         result = run(rounds=rounds, seconds=seconds, report=output.note)
         output.result(result)
-        if not as_json:
-            output.rates("steps/s", result.rates, OURS)
-            output.line(
-                f"{result.ratio_limit:.2f} of the limit that sampling and learning in turn allow, "
-                f"{result.ratio_rllib:.1f}x RLlib's PPO, "
-                f"{result.ratio_sb3:.1f}x Stable-Baselines3's PPO"
-            )
+        output.rates("steps/s", result.rates, OURS)
+        output.line(
+            f"{result.ratio_limit:.2f} of the limit that sampling and learning in turn allow, "
+            f"{result.ratio_rllib:.1f}x RLlib's PPO, "
+            f"{result.ratio_sb3:.1f}x Stable-Baselines3's PPO"
+        )
 
 
 @bench.command()
@@ -86,14 +85,13 @@ def train(rounds: int, seconds: float, as_json: bool) -> None:
 @json_flag
 def reward(reward: str | None, rounds: int, seconds: float, as_json: bool) -> None:
     """Training steps a second with the reward function in its own process, against without."""
-    with _Output(as_json) as output:
+    with Output(as_json) as output:
         from hairpin.bench.reward_bench import PROCESS, run
 
         result = run(reward=reward, rounds=rounds, seconds=seconds, report=output.note)
         output.result(result)
-        if not as_json:
-            output.rates("steps/s", result.rates, PROCESS)
-            output.line(f"the process costs {1.0 - result.ratio:.1%} of the throughput")
+        output.rates("steps/s", result.rates, PROCESS)
+        output.line(f"the process costs {1.0 - result.ratio:.1%} of the throughput")
 
 
 @bench.command()
@@ -102,17 +100,16 @@ def reward(reward: str | None, rounds: int, seconds: float, as_json: bool) -> No
 @json_flag
 def traces(rounds: int, seconds: float, as_json: bool) -> None:
     """Training steps a second with traces and metrics written, against without."""
-    with _Output(as_json) as output:
+    with Output(as_json) as output:
         from hairpin.bench.traces_bench import WITH, run
 
         result = run(rounds=rounds, seconds=seconds, report=output.note)
         output.result(result)
-        if not as_json:
-            output.rates("steps/s", result.rates, WITH)
-            output.line(
-                f"the traces cost {1.0 - result.ratio:.1%} of the throughput; "
-                f"{result.written_mb:,.0f} MB were written"
-            )
+        output.rates("steps/s", result.rates, WITH)
+        output.line(
+            f"the traces cost {1.0 - result.ratio:.1%} of the throughput; "
+            f"{result.written_mb:,.0f} MB were written"
+        )
 
 
 @bench.command()
@@ -122,17 +119,16 @@ def traces(rounds: int, seconds: float, as_json: bool) -> None:
 @json_flag
 def video(to: str | None, rounds: int, seconds: float, as_json: bool) -> None:
     """Training steps a second with one stream of live video, against without."""
-    with _Output(as_json) as output:
+    with Output(as_json) as output:
         from hairpin.bench.video_bench import WITH, run
 
         result = run(to=to, rounds=rounds, seconds=seconds, report=output.note)
         output.result(result)
-        if not as_json:
-            output.rates("steps/s", result.rates, WITH)
-            output.line(
-                f"the video costs {1.0 - result.ratio:.1%} of the throughput; it sends "
-                f"{result.frames_per_s:.1f} pictures a second, {result.frame_ms:.1f} ms each"
-            )
+        output.rates("steps/s", result.rates, WITH)
+        output.line(
+            f"the video costs {1.0 - result.ratio:.1%} of the throughput; it sends "
+            f"{result.frames_per_s:.1f} pictures a second, {result.frame_ms:.1f} ms each"
+        )
 
 
 @bench.command()
@@ -168,13 +164,11 @@ def scale(
 
     From what one worker, the learner, their messages and Ray's actors are measured to cost here.
     """
-    with _Output(as_json) as output:
+    with Output(as_json) as output:
         from hairpin.bench.scale_bench import MIB, needs, run
 
         one = run(seconds=seconds, receivers=actors, report=output.note)
         output.result(one)
-        if as_json:
-            return
         output.line(
             f"a worker drives {one.worker_steps_per_s:,.0f} steps/s and hands back "
             f"{one.fragment_steps:,} of them, {one.fragment_bytes / one.fragment_steps:,.0f} bytes "
@@ -218,12 +212,12 @@ def learn(
     tracks: str | None, seeds: str, minutes: float, soak: float | None, as_json: bool
 ) -> None:
     """Seconds and steps until the real command drives laps; memory; start-up."""
-    with _Output(as_json) as output:
+    with Output(as_json) as output:
         from hairpin.bench.learn_bench import choose_tracks
 
         chosen = choose_tracks(_listed(tracks) if tracks else [])
         if soak is not None:
-            _soak(output, chosen, soak, as_json)
+            _soak(output, chosen, soak)
             return
         from hairpin.bench.learn_bench import run
 
@@ -242,7 +236,7 @@ def learn(
 @json_flag
 def cluster(address: str | None, workers: str, rounds: int, steps: int, as_json: bool) -> None:
     """How sampling scales with workers on a Ray cluster, against this machine."""
-    with _Output(as_json) as output:
+    with Output(as_json) as output:
         from hairpin.bench.cluster_bench import run
 
         counts = tuple(sorted(_whole(count, "--workers") for count in _listed(workers)))
@@ -250,17 +244,16 @@ def cluster(address: str | None, workers: str, rounds: int, steps: int, as_json:
             address=address, workers=counts, rounds=rounds, steps=steps, report=output.note
         )
         output.result(result)
-        if not as_json:
-            for place, rates in result.rates.items():
-                said = ", ".join(f"{count}: {rate:,.0f}" for count, rate in rates.items())
-                output.line(
-                    f"{place:<8} env steps/s by workers {said}; efficiency "
-                    f"{result.efficiency[place]:.2f}"
-                )
-            output.line(f"the cluster's efficiency is {result.ratio:.2f} of this machine's")
+        for place, rates in result.rates.items():
+            said = ", ".join(f"{count}: {rate:,.0f}" for count, rate in rates.items())
+            output.line(
+                f"{place:<8} env steps/s by workers {said}; efficiency "
+                f"{result.efficiency[place]:.2f}"
+            )
+        output.line(f"the cluster's efficiency is {result.ratio:.2f} of this machine's")
 
 
-def _soak(output: _Output, tracks: list[str], minutes: float, as_json: bool) -> None:
+def _soak(output: Output, tracks: list[str], minutes: float) -> None:
     from hairpin.bench.soak import run
     from sim.errors import UserError
 
@@ -268,15 +261,14 @@ def _soak(output: _Output, tracks: list[str], minutes: float, as_json: bool) -> 
         raise UserError("a soak drives one track", where="--tracks")
     result = run(tracks[0], minutes)
     output.result(result)
-    if not as_json:
-        for minute, (rate, memory) in enumerate(
-            zip(result.steps_per_s, result.memory_mb, strict=False), 1
-        ):
-            output.line(f"minute {minute:>3}: {rate:>7,.0f} steps/s  {memory:>7,.0f} MB")
-        output.line(
-            f"slowest minute {result.change:+.1%} of the first; memory "
-            f"{result.memory_slope_mb_per_min:+.1f} MB a minute, peak {result.peak_rss_mb:,.0f} MB"
-        )
+    for minute, (rate, memory) in enumerate(
+        zip(result.steps_per_s, result.memory_mb, strict=False), 1
+    ):
+        output.line(f"minute {minute:>3}: {rate:>7,.0f} steps/s  {memory:>7,.0f} MB")
+    output.line(
+        f"slowest minute {result.change:+.1%} of the first; memory "
+        f"{result.memory_slope_mb_per_min:+.1f} MB a minute, peak {result.peak_rss_mb:,.0f} MB"
+    )
 
 
 def _said(learned: Learned) -> str:
@@ -304,45 +296,3 @@ def _whole(text: str, option: str = "--seeds") -> int:
     if not text.isdecimal():
         raise UserError(f"{text!r} is no number", where=option, fix="Write for example 0,1,2")
     return int(text)
-
-
-class _Output:
-    """Says results for people, or one JSON object for programs and the rest on stderr."""
-
-    def __init__(self, as_json: bool) -> None:
-        self._as_json = as_json
-
-    def __enter__(self) -> _Output:
-        from hairpin.quiet import claim_stdout
-
-        # Whatever PyBullet, Ray or the peers print must not get between a reader and the result.
-        self._out = claim_stdout()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._out.flush()
-
-    def result(self, result: Any) -> None:
-        """Prints a result's numbers, for programs."""
-        if self._as_json:
-            import dataclasses
-            import json
-
-            self.line(json.dumps(dataclasses.asdict(result), allow_nan=False))
-
-    def line(self, text: str) -> None:
-        """Prints a line on stdout."""
-        click.echo(text, file=self._out)
-
-    def note(self, text: str) -> None:
-        """Says how far it has come: on stdout for people, on stderr beside JSON."""
-        if self._as_json:
-            click.echo(text, err=True)
-        else:
-            self.line(text)
-
-    def rates(self, unit: str, rates: dict[str, float], ours: str) -> None:
-        """Prints a table of rates."""
-        width = max(map(len, rates))
-        for name, rate in rates.items():
-            self.line(f"{name:<{width}}  {rate:>9,.0f} {unit}  {rates[ours] / rate:>6.2f}")
