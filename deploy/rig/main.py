@@ -17,10 +17,10 @@ from rig.cluster import Cluster
 from rig.fleet import MOST
 from rig.site import cache
 from servers import binaries
+from servers.command import NOT_UP, exit_code, parser
 from servers.errors import ServerError
 from servers.sources import CHART_TOOLS
 
-USER_ERROR, NOT_UP, INTERRUPTED = 2, 3, 130
 PASSING_ON = ("exec", "kubectl")
 
 DESCRIPTION = """\
@@ -44,14 +44,7 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0 done, 2 mend it and try again, 3 not up."""
     options = _parser().parse_args(_apart(sys.argv[1:] if arguments is None else arguments))
-    try:
-        return int(options.run(Cluster(options.number), options))
-    except ServerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+    return exit_code(lambda: int(options.run(Cluster(options.number), options)))
 
 
 def up(cluster: Cluster, options: argparse.Namespace) -> int:
@@ -118,9 +111,8 @@ def kubeconfig(cluster: Cluster, options: argparse.Namespace) -> int:
 
 def kubectl(cluster: Cluster, options: argparse.Namespace) -> int:
     """Becomes kubectl, as the cluster's administrator."""
-    program = programs.kubernetes() / "kubectl"
-    environment = {**os.environ, "KUBECONFIG": str(cluster.site.kubeconfig)}
-    return subprocess.run([program, *options.arguments], env=environment, check=False).returncode
+    command = [cluster.client.kubectl_path, *options.arguments]
+    return subprocess.run(command, env=cluster.client.environment, check=False).returncode
 
 
 def execute(cluster: Cluster, options: argparse.Namespace) -> int:
@@ -190,13 +182,8 @@ def _print(found: dict[str, Any]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="deploy/cluster",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    cluster = parser("deploy/cluster", DESCRIPTION, EXAMPLES)
+    commands = cluster.add_subparsers(required=True, metavar="COMMAND")
     for name, run in {
         "up": up,
         "down": down,
@@ -241,4 +228,4 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("archives", type=Path, nargs="+", help="image archives")
         elif run in (kubectl, execute):
             command.add_argument("arguments", nargs="*", help="passed on")
-    return parser
+    return cluster

@@ -7,18 +7,16 @@ import json
 import os
 import shlex
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from servers import binaries, docker, stack
+from servers.command import NOT_UP, exit_code, parser
 from servers.errors import ServerError
 from servers.mediamtx import READER
 from servers.server import HOST, port_variable
 from servers.sources import SOURCES
 from servers.state import METRICS_PORT, NOBODY, PORTS, Settings, State
-
-USER_ERROR, NOT_UP, INTERRUPTED = 2, 3, 130
 
 DESCRIPTION = """\
 An S3 store (MinIO), a video server (MediaMTX) and Prometheus on this machine, for trainings on it.
@@ -48,14 +46,7 @@ class Row:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0 done, 2 mend it and try again, 3 not up."""
     options = _parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except ServerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+    return exit_code(lambda: int(options.run(options)))
 
 
 def up(options: argparse.Namespace) -> int:
@@ -207,13 +198,8 @@ def _print_rows(rows: Sequence[Row]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="deploy/services",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    services = parser("deploy/services", DESCRIPTION, EXAMPLES)
+    commands = services.add_subparsers(required=True, metavar="COMMAND")
 
     def command(run: Callable[[argparse.Namespace], int], what: str) -> argparse.ArgumentParser:
         added = commands.add_parser(run.__name__, help=what, description=run.__doc__)
@@ -246,4 +232,4 @@ def _parser() -> argparse.ArgumentParser:
     command(env, "print the variables with which trainings use them, secrets included")
     command(logins, "print addresses with passwords for people: video players, Grafana")
     command(build, "only build the servers' programs, promtool included")
-    return parser
+    return services
