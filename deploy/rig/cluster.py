@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rig import addons, certificates, cgroups, images, machine, programs
+from rig.client import Client
 from rig.components import CONTAINERD_SOCKET
 from rig.process import POLL_S, NodeProcess
 from rig.site import NUMBERS, Site
@@ -32,12 +32,17 @@ class Cluster:
 
     Args:
         number: Which one, of `rig.site.NUMBERS`.
+
+    Attributes:
+        site: Where it is.
+        client: Of its administrator.
     """
 
     def __init__(self, number: int = 0) -> None:
         if number not in NUMBERS:
             raise ServerError(f"there is no cluster {number}; they are 0 to {NUMBERS[-1]}")
         self.site = Site(number)
+        self.client = Client(self.site.kubeconfig)
         self._process = NodeProcess(self.site)
 
     def __repr__(self) -> str:
@@ -72,8 +77,8 @@ class Cluster:
             try:
                 self._process.start(lock, archives, tied=tied, timeout_s=UP_TIMEOUT_S)
                 self._say(begun, "the API answers")
-                addons.apply(self.site, self.kubectl)
-                addons.wait(self.site, self.kubectl, UP_TIMEOUT_S)
+                addons.apply(self.site, self.client)
+                addons.wait(self.site, self.client, UP_TIMEOUT_S)
                 self._say(begun, "the node, the name server and the KubeRay operator are ready")
             except BaseException:
                 self._process.kill()
@@ -129,24 +134,6 @@ class Cluster:
         path = f"PATH={programs.kubernetes()}:{os.environ['PATH']}"
         return [*enter, "env", path, f"CONTAINERD_ADDRESS={CONTAINERD_SOCKET}", *command]
 
-    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """What kubectl prints, as the cluster's administrator.
-
-        Raises:
-            ServerError: It failed.
-        """
-        ran = subprocess.run(
-            [str(programs.kubernetes() / "kubectl"), *arguments],
-            env={**os.environ, "KUBECONFIG": str(self.site.kubeconfig)},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if ran.returncode:
-            raise ServerError(f"kubectl {' '.join(arguments)}: {last_lines(ran.stderr)}")
-        return ran.stdout
-
     def status(self) -> dict[str, Any]:
         """What runs: ``up`` and, if so, ``ready``, ``programs``, ``node`` and ``pods``."""
         found: dict[str, Any] = {"number": self.site.number, "up": self.running}
@@ -155,11 +142,11 @@ class Cluster:
         found |= self._process.state()
         found["kubeconfig"] = str(self.site.kubeconfig)
         if found["ready"]:
-            nodes = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
+            nodes = self.client.get("nodes")["items"]
             found["nodes"] = {
                 node["metadata"]["name"]: _condition(node, "Ready") == "True" for node in nodes
             }
-            pods = json.loads(self.kubectl("get", "pods", "-A", "-o", "json"))["items"]
+            pods = self.client.get("pods", "-A")["items"]
             found["pods"] = {
                 f"{pod['metadata']['namespace']}/{pod['metadata']['name']}": pod["status"]["phase"]
                 for pod in pods

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import calendar
 import json
-import os
 import re
-import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rig.addons import Kubectl
+from rig.client import Client
 from rig.simulation import LABEL, TOLERATION, Pool, wait_until
-from servers import binaries
-from servers.errors import ServerError, last_lines
 
 CHART = Path(__file__).resolve().parents[2] / "helm" / "hairpin"
 CAPACITY = "karpenter.sh/capacity-type"  # what ci/spot-values.yaml tells nodes apart by
@@ -93,8 +89,7 @@ class Fleet:
     """A Ray cluster of the chart, on simulated nodes.
 
     Args:
-        kubeconfig: Of the cluster's administrator.
-        kubectl: Runs kubectl there.
+        client: Of the cluster's administrator.
         namespace: Where it is; it exists.
         folder: For files of Helm's.
         name: Of the release and of the Ray cluster.
@@ -102,21 +97,19 @@ class Fleet:
 
     def __init__(
         self,
-        kubeconfig: Path,
-        kubectl: Kubectl,
+        client: Client,
         namespace: str,
         folder: Path,
         name: str = "hairpin",
     ) -> None:
         self.name = name
         self.namespace = namespace
-        self._kubeconfig = kubeconfig
-        self._kubectl = kubectl
+        self._client = client
         self._folder = folder
 
     def install(self) -> None:
         """Installs the chart with the values for spot nodes, and no workers yet."""
-        self._kubectl("-n", self.namespace, "create", "-f", "-", stdin=json.dumps(NO_KEY))
+        self._client.kubectl("-n", self.namespace, "create", "-f", "-", stdin=json.dumps(NO_KEY))
         values = self._folder / "scale.json"
         values.write_text(json.dumps(VALUES), encoding="utf-8")
         spot = CHART / "ci" / "spot-values.yaml"
@@ -126,14 +119,14 @@ class Fleet:
     def uninstall(self) -> None:
         """Uninstalls it, and returns when its pods are gone."""
         self._helm("uninstall", self.name)
-        self._kubectl("-n", self.namespace, "delete", "secret", "no-key")
+        self._client.kubectl("-n", self.namespace, "delete", "secret", "no-key")
         wait_until("its pods are gone", lambda: not self.pods(), TIMEOUT_S)
 
     def ask_for(self, workers: int) -> None:
         """Asks for workers, as Ray's autoscaler does."""
         change = {"op": "add", "path": "/spec/workerGroupSpecs/0/replicas", "value": workers}
         patch = ["patch", "raycluster", self.name, "--type=json", "-p", json.dumps([change])]
-        self._kubectl("-n", self.namespace, *patch)
+        self._client.kubectl("-n", self.namespace, *patch)
 
     def wait(self, workers: int, timeout_s: float = TIMEOUT_S) -> None:
         """Returns when the operator says that so many workers are ready, no more and no less."""
@@ -190,7 +183,7 @@ class Fleet:
         pods = self.pods("rollouts")
         node = max(per_node(pods).items(), key=lambda item: item[1])[0]
         begun = time.monotonic()
-        self._kubectl("delete", "node", node)
+        self._client.kubectl("delete", "node", node)
         gone = {pod["metadata"]["uid"] for pod in pods if pod["spec"]["nodeName"] == node}
 
         def buried() -> bool:
@@ -202,24 +195,26 @@ class Fleet:
 
     def _count_objects(self) -> int:
         asked = ["api-resources", "--namespaced", "--verbs=list", "--output=name"]
-        kinds = ",".join(self._kubectl(*asked).split())
-        return len(self._kubectl("-n", self.namespace, "get", kinds, "-o", "name").split())
+        kinds = ",".join(self._client.kubectl(*asked).split())
+        return len(self._client.kubectl("-n", self.namespace, "get", kinds, "-o", "name").split())
 
     def _nodes(self, capacity: str) -> list[str]:
         selector = ["-l", f"{CAPACITY}={capacity}", "-o", "name"]
-        return [name.partition("/")[2] for name in self._kubectl("get", "node", *selector).split()]
+        return [
+            name.partition("/")[2]
+            for name in self._client.kubectl("get", "node", *selector).split()
+        ]
 
     def _operator(self) -> dict[str, float]:
         selector = "app.kubernetes.io/component=kuberay-operator"
-        listed = json.loads(self._kubectl("get", "pods", "-A", "-l", selector, "-o", "json"))
-        metadata = listed["items"][0]["metadata"]
+        metadata = self._client.get("pods", "-A", "-l", selector)["items"][0]["metadata"]
         pod = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}:8080"
         return self._metrics(f"{pod}/proxy/metrics")
 
     def _metrics(self, path: str) -> dict[str, float]:
         """The sum of each metric over all its labels."""
         found: dict[str, float] = {}
-        for name, value in METRIC.findall(self._kubectl("get", "--raw", path)):
+        for name, value in METRIC.findall(self._client.kubectl("get", "--raw", path)):
             found[name] = found.get(name, 0.0) + float(value)
         return found
 
@@ -231,19 +226,10 @@ class Fleet:
         )
 
     def _get(self, *arguments: str) -> Any:
-        return json.loads(self._kubectl("-n", self.namespace, "get", *arguments, "-o", "json"))
+        return self._client.get("-n", self.namespace, *arguments)
 
     def _helm(self, *arguments: str) -> None:
-        own = {f"HELM_{kind}_HOME": str(self._folder) for kind in ("CACHE", "CONFIG", "DATA")}
-        ran = subprocess.run(
-            [str(binaries.program("helm")), "--namespace", self.namespace, *arguments],
-            env={**os.environ, **own, "KUBECONFIG": str(self._kubeconfig)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if ran.returncode:
-            raise ServerError(f"helm {arguments[0]}: {last_lines(ran.stderr)}")
+        self._client.helm("--namespace", self.namespace, *arguments, home=self._folder)
 
 
 def nodes_for(workers: int) -> int:

@@ -27,10 +27,10 @@ def measure(cluster: Cluster, sizes: Sequence[int]) -> tuple[list[Row], float]:
         ServerError: The cluster does not start, or something in it is not ready in time.
     """
     with _up(cluster), tempfile.TemporaryDirectory(prefix="scale.") as folder:
-        kubeconfig, namespace = cluster.site.kubeconfig, f"scale-{secrets.token_hex(4)}"
-        simulation = Simulation(kubeconfig, cluster.kubectl, Path(folder))
-        fleet = Fleet(kubeconfig, cluster.kubectl, namespace, Path(folder))
-        cluster.kubectl("create", "namespace", namespace)
+        client, namespace = cluster.client, f"scale-{secrets.token_hex(4)}"
+        simulation = Simulation(client, Path(folder))
+        fleet = Fleet(client, namespace, Path(folder))
+        client.kubectl("create", "namespace", namespace)
         with simulation.running():
             simulation.add(STAYS, 2)
             simulation.add(SPOT, nodes_for(sizes[-1]))
@@ -38,7 +38,7 @@ def measure(cluster: Cluster, sizes: Sequence[int]) -> tuple[list[Row], float]:
             rows = [fleet.measure(workers) for workers in sizes]
             lost_s = fleet.vanish()
             fleet.uninstall()
-        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+        client.kubectl("delete", "namespace", namespace, "--wait=false")
     return rows, lost_s
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from rig import programs
-from rig.addons import MANIFESTS, Kubectl
+from rig.addons import MANIFESTS
+from rig.client import Client
 from servers.errors import ServerError, last_lines
 
 ANNOTATION = "kwok.x-k8s.io/node"
@@ -71,21 +72,19 @@ class Simulation:
     """Simulated nodes of a cluster, while `running`.
 
     Args:
-        kubeconfig: Of the cluster's administrator.
-        kubectl: Runs kubectl there.
+        client: Of the cluster's administrator.
         folder: An empty folder.
     """
 
-    def __init__(self, kubeconfig: Path, kubectl: Kubectl, folder: Path) -> None:
-        self._kubeconfig = kubeconfig
-        self._kubectl = kubectl
+    def __init__(self, client: Client, folder: Path) -> None:
+        self._client = client
         self._folder = folder
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Runs kwok, and removes all simulated nodes in the end, with what is on them."""
         log = self._folder / "kwok.log"
-        command = [str(programs.kubernetes() / "kwok"), f"--kubeconfig={self._kubeconfig}"]
+        command = [str(programs.kubernetes() / "kwok"), f"--kubeconfig={self._client.kubeconfig}"]
         command += [f"--config={MANIFESTS / 'simulation.yaml'}"]
         command += [f"--manage-nodes-with-annotation-selector={ANNOTATION}=fake"]
         command += ["--node-lease-duration-seconds=40", f"--cidr={ADDRESSES}"]
@@ -119,30 +118,30 @@ class Simulation:
         """
         nodes = [pool.node(first + each) for each in range(number)]
         listed = {"apiVersion": "v1", "kind": "List", "items": nodes}
-        self._kubectl("create", "-f", "-", stdin=json.dumps(listed))
+        self._client.kubectl("create", "-f", "-", stdin=json.dumps(listed))
         names = [node["metadata"]["name"] for node in nodes]
         limit = f"--timeout={READY_TIMEOUT_S}s"
-        self._kubectl("wait", "--for=condition=Ready", limit, *[f"node/{name}" for name in names])
+        self._client.kubectl(
+            "wait", "--for=condition=Ready", limit, *[f"node/{name}" for name in names]
+        )
         return names
 
     def nodes(self) -> list[dict[str, Any]]:
         """All simulated nodes."""
         selector = ",".join(f"{key}={value}" for key, value in LABEL.items())
-        listed = json.loads(self._kubectl("get", "nodes", "-l", selector, "-o", "json"))
-        return list(listed["items"])
+        return list(self._client.get("nodes", "-l", selector)["items"])
 
     def _clear(self) -> None:
         """Removes all simulated nodes, and what is on them, which nobody else would say is gone."""
         names = [node["metadata"]["name"] for node in self.nodes()]
         if not names:
             return
-        self._kubectl("delete", "node", "--wait=false", *names)
-        listed = json.loads(self._kubectl("get", "pods", "-A", "-o", "json"))["items"]
-        for pod in listed:
+        self._client.kubectl("delete", "node", "--wait=false", *names)
+        for pod in self._client.get("pods", "-A")["items"]:
             if pod["spec"].get("nodeName") in names:
                 namespace, name = (pod["metadata"][key] for key in ("namespace", "name"))
                 force = ["--force", "--grace-period=0", "--ignore-not-found"]
-                self._kubectl("-n", namespace, "delete", "pod", name, *force)
+                self._client.kubectl("-n", namespace, "delete", "pod", name, *force)
 
 
 def wait_until(what: str, true: Any, timeout_s: float) -> None:

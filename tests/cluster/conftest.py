@@ -8,6 +8,7 @@ the KubeRay operator and a default storage class.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -20,15 +21,17 @@ from typing import Any
 
 import pytest
 
-from rig import building, images, linking, programs
+from rig import building, images, linking
+from rig.client import Client
 from rig.cluster import Cluster, start_free
 
 from . import probes
 from .probes import Source
-from .release import POD_SECURITY, Release
+from .release import Release
 
 TIMEOUT_S = 120
 LOAD_IMAGE = "HAIRPIN_TEST_LOAD_IMAGE"
+POD_SECURITY = {"pod-security.kubernetes.io/enforce": "restricted"}
 ASK_FOR_CPUS = """
 import sys, ray
 from ray.autoscaler.sdk import request_resources
@@ -37,46 +40,15 @@ request_resources(num_cpus=int(sys.argv[1]))
 """
 
 
-class KubectlError(Exception):
-    """kubectl failed; the text is what it said."""
-
-
 @dataclass(frozen=True)
-class Kubernetes:
+class Kubernetes(Client):
     """A cluster, as its administrator sees it.
 
     Attributes:
-        kubeconfig: The file that kubectl, helm and clients are given.
         machine: The cluster as a thing of this machine; None if it is somebody else's.
-        kubectl_path: The program.
     """
 
-    kubeconfig: Path
     machine: Cluster | None
-    kubectl_path: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variables with which helm and kubectl find the cluster."""
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
-
-    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """What kubectl prints; raises KubectlError if it fails."""
-        ran = subprocess.run(
-            [str(self.kubectl_path), *arguments],
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if ran.returncode:
-            raise KubectlError(f"{' '.join(arguments)}: {ran.stderr.strip()} {ran.stdout.strip()}")
-        return ran.stdout
-
-    def get(self, *arguments: str) -> Any:
-        """The parsed answer of ``kubectl get``."""
-        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
     def apply(self, objects: str | dict[str, Any] | list[dict[str, Any]]) -> str:
         """Applies YAML, an object, or a list of objects."""
@@ -84,6 +56,19 @@ class Kubernetes:
             objects = {"apiVersion": "v1", "kind": "List", "items": objects}
         text = objects if isinstance(objects, str) else json.dumps(objects)
         return self.kubectl("apply", "-f", "-", stdin=text)
+
+    def create_namespace(self, name: str) -> None:
+        """Makes a namespace in which Pod Security holds pods to its restricted standard."""
+        metadata = {"name": name, "labels": POD_SECURITY}
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+    @contextlib.contextmanager
+    def new_namespace(self) -> Iterator[str]:
+        """Makes one like it for as long as it is used."""
+        name = f"test-{secrets.token_hex(4)}"
+        self.create_namespace(name)
+        yield name
+        self.kubectl("delete", "namespace", name, "--wait=false")
 
     def wait_for(
         self, what: str, condition: str, namespace: str = "default", timeout_s: int = TIMEOUT_S
@@ -97,7 +82,7 @@ class Kubernetes:
         return str(self.get("-n", namespace, "pod", pod)["status"]["podIP"])
 
     def run_in(self, pod: str, *command: str, namespace: str = "default") -> str:
-        """What a command prints inside a pod; raises KubectlError if it fails."""
+        """What a command prints inside a pod; raises ToolError if it fails."""
         return self.kubectl("-n", namespace, "exec", pod, "--", *command)
 
     @property
@@ -117,17 +102,16 @@ class Kubernetes:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Kubernetes]:
     """The cluster that tests share, which has the image that ours are built from."""
-    kubectl = programs.kubernetes() / "kubectl"
     given = os.environ.get("HAIRPIN_TEST_KUBECONFIG")
     if given:
-        theirs = Kubernetes(Path(given).expanduser().resolve(), None, kubectl)
+        theirs = Kubernetes(Path(given).expanduser().resolve(), None)
         if theirs.wants_images:
             theirs.load_image(images.base())
         yield theirs
         return
     machine = start_free()
     try:
-        ours = Kubernetes(machine.site.kubeconfig, machine, kubectl)
+        ours = Kubernetes(machine.site.kubeconfig, machine)
         ours.load_image(images.base())
         yield ours
     finally:
@@ -192,12 +176,9 @@ def worker(installed: Release, head: Source) -> Iterator[Source]:
 
 @pytest.fixture
 def namespace(cluster: Kubernetes) -> Iterator[str]:
-    """A namespace of one's own, in which Pod Security holds pods to its restricted standard."""
-    name = f"test-{secrets.token_hex(4)}"
-    metadata = {"name": name, "labels": POD_SECURITY}
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    """A namespace of one's own; see `Kubernetes.new_namespace`."""
+    with cluster.new_namespace() as name:
+        yield name
 
 
 @pytest.fixture

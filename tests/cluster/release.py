@@ -12,21 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from servers import binaries
+from rig.fleet import CHART
 
 if TYPE_CHECKING:
     from .conftest import Kubernetes
 
-CHART = Path(__file__).resolve().parents[2] / "helm" / "hairpin"
 VALUES = (CHART / "ci" / "laptop-values.yaml", Path(__file__).with_name("values.yaml"))
-POD_SECURITY = {"pod-security.kubernetes.io/enforce": "restricted"}
 TIMEOUT_S = 120
 FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class HelmError(Exception):
-    """Helm failed; the text is all that it said."""
 
 
 @dataclass
@@ -49,23 +43,12 @@ class Release:
     _forwards: dict[str, Forward] = field(default_factory=dict, repr=False)
 
     def helm(self, *arguments: str) -> str:
-        """What Helm prints, in the release's namespace; raises HelmError if it fails."""
-        own = {f"HELM_{kind}_HOME": str(self.home) for kind in ("CACHE", "CONFIG", "DATA")}
-        ran = subprocess.run(
-            [str(binaries.program("helm")), "--namespace", self.namespace, *arguments],
-            env={**self.cluster.environment, **own},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if ran.returncode:
-            raise HelmError(f"helm {' '.join(arguments)}: {ran.stderr}\n{ran.stdout}")
-        return ran.stdout
+        """What Helm prints, in the release's namespace; raises ToolError if it fails."""
+        return self.cluster.helm("--namespace", self.namespace, *arguments, home=self.home)
 
     def prepare(self) -> None:
         """Makes the namespace, which is restricted."""
-        metadata = {"name": self.namespace, "labels": POD_SECURITY}
-        self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        self.cluster.create_namespace(self.namespace)
 
     def install(self, *arguments: str) -> str:
         """Installs it and waits until all of it answers."""

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from servers import binaries
+from rig.fleet import CHART
 
 from .conftest import Kubernetes
-from .release import CHART, Release
+from .release import Release
 
 pytestmark = pytest.mark.slow
 
@@ -103,17 +103,10 @@ def test_open_paths_a_store_that_is_away_and_a_wrong_token(
     assert "export RAY_AUTH_MODE=token" in found["token"]["advice"]
 
 
-def render(*settings: str) -> str:
-    """The chart's objects without its hooks, for a release called ``broken``."""
-    values = [word for setting in settings for word in ("--set", setting)]
-    command = [str(binaries.program("helm")), "template", "broken", str(CHART), "--no-hooks"]
-    laptop = ["--values", str(CHART / "ci" / "laptop-values.yaml")]
-    ran = subprocess.run([*command, *laptop, *values], capture_output=True, text=True, check=True)
-    return ran.stdout
-
-
-def test_what_cannot_start_is_explained(cluster: Kubernetes, namespace: str) -> None:
-    objects = render(
+def test_what_cannot_start_is_explained(
+    cluster: Kubernetes, namespace: str, tmp_path: Path
+) -> None:
+    settings = (
         "fullnameOverride=broken",
         "image.repository=localhost/nobody-has-it",
         "rolloutWorkers.min=1",
@@ -122,6 +115,10 @@ def test_what_cannot_start_is_explained(cluster: Kubernetes, namespace: str) -> 
         "networkPolicy.enabled=false",
         "minio.persistence.storageClass=nobody-has-it",
     )
+    values = [word for setting in settings for word in ("--set", setting)]
+    laptop = f"--values={CHART / 'ci' / 'laptop-values.yaml'}"
+    command = ["template", "broken", str(CHART), "--no-hooks", laptop, *values]
+    objects = cluster.helm(*command, home=tmp_path)
     cluster.kubectl("-n", namespace, "apply", "-f", "-", stdin=objects)
     cluster.kubectl("-n", namespace, "delete", "secret", "broken-video")
 

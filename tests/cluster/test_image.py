@@ -59,7 +59,6 @@ def image_pod(cluster: Kubernetes, hairpin_image: str, described: dict[str, Any]
 
     It is ready when the image's own health check says so.
     """
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     container: dict[str, Any] = {
         "name": "main",
         "image": hairpin_image,
@@ -89,16 +88,8 @@ def image_pod(cluster: Kubernetes, hairpin_image: str, described: dict[str, Any]
         ],
     }
     metadata = {"name": POD, "namespace": NAMESPACE}
-    cluster.apply(
-        [
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": NAMESPACE, "labels": labels},
-            },
-            {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec},
-        ]
-    )
+    cluster.create_namespace(NAMESPACE)
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     cluster.wait_for(f"pod/{POD}", "condition=Ready", NAMESPACE)
     yield POD
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from rig.client import ToolError
 from rig.images import BASE_IMAGE
 
-from .conftest import KubectlError, Kubernetes
+from .conftest import Kubernetes
 from .probes import RESTRICTED
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,7 @@ def fetch(cluster: Kubernetes, namespace: str, pod: str, url: str) -> str:
 def opens(cluster: Kubernetes, namespace: str, pod: str, url: str) -> bool:
     try:
         return "Apache License" in fetch(cluster, namespace, pod, url)
-    except KubectlError:
+    except ToolError:
         return False
 
 
@@ -114,7 +115,7 @@ def test_a_claim_gets_a_volume_which_goes_with_it(cluster: Kubernetes, namespace
 
 def test_pods_cannot_leave(cluster: Kubernetes, namespace: str, pod: Callable[..., str]) -> None:
     client = pod("client")
-    with pytest.raises(KubectlError, match="exit code 4"):  # wget's code of a network's failure
+    with pytest.raises(ToolError, match="exit code 4"):  # wget's code of a network's failure
         fetch(cluster, namespace, client, f"http://{NOWHERE}/")
 
 
@@ -122,7 +123,7 @@ def test_privileged_pods_are_refused_where_a_namespace_is_restricted(
     cluster: Kubernetes, namespace: str
 ) -> None:
     container = {"name": "main", "image": "any", "securityContext": {"privileged": True}}
-    with pytest.raises(KubectlError, match="violates PodSecurity"):
+    with pytest.raises(ToolError, match="violates PodSecurity"):
         cluster.apply(
             {
                 "apiVersion": "v1",
@@ -161,7 +162,7 @@ def test_a_policy_says_where_a_pod_may_go(
     url = f"http://{web}.{namespace}.svc.cluster.local/Apache-2.0"
     api = "https://kubernetes.default.svc.cluster.local/"
     wait_until(lambda: opens(cluster, namespace, client, url))
-    with pytest.raises(KubectlError, match="exit code 5"):  # it is reached: wget trusts it not
+    with pytest.raises(ToolError, match="exit code 5"):  # it is reached: wget trusts it not
         fetch(cluster, namespace, client, api)
 
     names = {
@@ -182,7 +183,7 @@ def test_a_policy_says_where_a_pod_may_go(
     }
     cluster.apply(policy("names-only", namespace, **shut_in))
     wait_until(lambda: not opens(cluster, namespace, client, url))
-    with pytest.raises(KubectlError, match="exit code 4"):
+    with pytest.raises(ToolError, match="exit code 4"):
         fetch(cluster, namespace, client, api)
     cluster.run_in(client, "getent", "hosts", f"{web}.{namespace}.svc", namespace=namespace)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 
 import pytest
 import yaml
 
+from rig.fleet import CHART
+
 from .conftest import Kubernetes
 from .probes import NAME, Source, enter, pod
-from .release import CHART, Release
+from .release import Release
 
 pytestmark = pytest.mark.slow
 
@@ -40,10 +41,8 @@ Place = tuple[str, int]
 @pytest.fixture(scope="module")
 def elsewhere(cluster: Kubernetes) -> Iterator[str]:
     """Another namespace."""
-    name = f"test-{secrets.token_hex(4)}"
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    with cluster.new_namespace() as name:
+        yield name
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from rig.client import ToolError
 from rig.fleet import CAPACITY, SPOT, STAYS, WORKERS_OF_A_NODE, Fleet, nodes_for, per_node
 from rig.policies import selects
 from rig.simulation import Simulation, wait_until
 
-from .conftest import KubectlError, Kubernetes
+from .conftest import Kubernetes
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def simulation(
 ) -> Iterator[Simulation]:
     """Two nodes that stay and spot nodes enough for `MANY` workers."""
     folder = tmp_path_factory.mktemp("simulation")
-    nodes = Simulation(cluster.kubeconfig, cluster.kubectl, folder)
+    nodes = Simulation(cluster, folder)
     with nodes.running():
         nodes.add(STAYS, 2)
         nodes.add(SPOT, nodes_for(MANY))
@@ -44,16 +44,11 @@ def fleet(
     cluster: Kubernetes, simulation: Simulation, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fleet]:
     """The chart's Ray cluster on them."""
-    name = f"scale-{secrets.token_hex(4)}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    cluster.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-    )
-    ours = Fleet(cluster.kubeconfig, cluster.kubectl, name, tmp_path_factory.mktemp("fleet"))
-    ours.install()
-    yield ours
-    ours.uninstall()
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
+    with cluster.new_namespace() as name:
+        ours = Fleet(cluster, name, tmp_path_factory.mktemp("fleet"))
+        ours.install()
+        yield ours
+        ours.uninstall()
 
 
 def uids(pods: list[dict[str, Any]]) -> set[str]:
@@ -108,8 +103,9 @@ def test_every_pod_has_one_policy_in_both_directions(cluster: Kubernetes, fleet:
 def test_a_drain_waits_for_the_head(cluster: Kubernetes, fleet: Fleet) -> None:
     head = head_of(fleet)
     node = head["spec"]["nodeName"]
-    with pytest.raises(KubectlError, match=r"Cannot evict pod .* disruption budget"):
+    with pytest.raises(ToolError) as refused:
         drain(cluster, node, timeout_s=3)
+    assert re.search(r"Cannot evict pod .* disruption budget", refused.value.said)
     assert uids([head_of(fleet)]) == uids([head])
     cluster.kubectl("uncordon", node)
 

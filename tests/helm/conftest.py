@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rig.client import helm_home
 from servers import binaries
 from servers.sources import HELM
 from tests.helm.rendered import CHART, NAMESPACE, Helm, Json, Render
@@ -25,8 +26,7 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """Runs Helm, far from the user's settings and clusters."""
     program = binaries.program("helm")
     home = tmp_path_factory.mktemp("helm")
-    own = {f"HELM_{kind}_HOME": str(home) for kind in ("CACHE", "CONFIG", "DATA")}
-    environment = {**os.environ, **own, "KUBECONFIG": str(home / "none")}
+    environment = {**os.environ, **helm_home(home), "KUBECONFIG": str(home / "none")}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
