@@ -13,19 +13,7 @@ if TYPE_CHECKING:
     from hairpin.bench.learn_bench import Learned
 
 
-@click.group(
-    epilog=examples(
-        "hairpin bench sim",
-        "hairpin bench train --json",
-        "hairpin bench reward --reward reward.py",
-        "hairpin bench traces",
-        "hairpin bench video --to rtsp://127.0.0.1:8554",
-        "hairpin bench scale --workers 256",
-        "hairpin bench learn --seeds 0,1,2",
-        "hairpin bench learn --soak 10",
-        "hairpin bench cluster --address http://127.0.0.1:8265",
-    )
-)
+@click.group(epilog=examples("hairpin bench sim", "hairpin bench learn --seeds 0,1,2 --json"))
 def bench() -> None:
     """Measure speed, on its own and against others.
 
@@ -38,7 +26,7 @@ def bench() -> None:
 json_flag = json_option("Print one JSON object.")
 
 
-@bench.command()
+@bench.command(epilog=examples("hairpin bench sim", "hairpin bench sim --json"))
 @click.option("--cars", type=click.IntRange(1), default=16, show_default=True, help="In a world.")
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--seconds", type=float, default=1.0, show_default=True, help="Of each, a round.")
@@ -59,7 +47,7 @@ def sim(cars: int, rounds: int, seconds: float, as_json: bool) -> None:
         output.line(f"of our time at 80x60: {shares}")
 
 
-@bench.command()
+@bench.command(epilog=examples("hairpin bench train --json"))
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=float, default=3.0, show_default=True, help="Of each, a round.")
 @json_flag
@@ -78,7 +66,7 @@ def train(rounds: int, seconds: float, as_json: bool) -> None:
         )
 
 
-@bench.command()
+@bench.command(epilog=examples("hairpin bench reward --reward reward.py"))
 @click.option("--reward", metavar="FILE", help="A reward function. [default: the default job's]")
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--seconds", type=float, default=3.0, show_default=True, help="Of each, a round.")
@@ -94,7 +82,7 @@ def reward(reward: str | None, rounds: int, seconds: float, as_json: bool) -> No
         output.line(f"the process costs {1.0 - result.ratio:.1%} of the throughput")
 
 
-@bench.command()
+@bench.command(epilog=examples("hairpin bench traces"))
 @click.option("--rounds", type=click.IntRange(1), default=26, show_default=True)
 @click.option("--seconds", type=float, default=2.0, show_default=True, help="Of each, a round.")
 @json_flag
@@ -112,7 +100,7 @@ def traces(rounds: int, seconds: float, as_json: bool) -> None:
         )
 
 
-@bench.command()
+@bench.command(epilog=examples("hairpin bench video --to rtsp://127.0.0.1:8554"))
 @click.option("--to", metavar="WHERE", help="An rtsp:// address. [default: a file]")
 @click.option("--rounds", type=click.IntRange(1), default=26, show_default=True)
 @click.option("--seconds", type=float, default=2.0, show_default=True, help="Of each, a round.")
@@ -131,7 +119,7 @@ def video(to: str | None, rounds: int, seconds: float, as_json: bool) -> None:
         )
 
 
-@bench.command()
+@bench.command(epilog=examples("hairpin bench scale --workers 256"))
 @click.option("--workers", type=click.IntRange(1), default=256, show_default=True)
 @click.option(
     "--gigabits", type=float, default=10.0, show_default=True, help="The head's network, a second."
@@ -193,7 +181,9 @@ def scale(
             )
 
 
-@bench.command()
+@bench.command(
+    epilog=examples("hairpin bench learn --seeds 0,1,2", "hairpin bench learn --soak 10")
+)
 @click.option(
     "--tracks",
     "--track",
@@ -226,7 +216,7 @@ def learn(
         output.result(result)
 
 
-@bench.command()
+@bench.command(epilog=examples("hairpin bench cluster --address http://127.0.0.1:8265"))
 @address_option
 @click.option(
     "--workers", metavar="N,...", default="1,2", show_default=True, help="Numbers of workers."

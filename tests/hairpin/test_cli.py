@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -17,18 +18,28 @@ from hairpin.cli import COMMANDS, FAULT, cli, run
 HEAVY = {"ray", "torch", "numba", "pybullet", "matplotlib", "cv2", "numpy", "pydantic", "rich"}
 
 
-def modules_after(*args: str) -> set[str]:
-    """What is imported when a command line has been run to its end."""
-    code = f"import sys; from hairpin.cli import run; run({list(args)!r}); print(*sys.modules)"
+def with_subcommands(name: str) -> list[list[str]]:
+    """A command, and if it is a group all that are in it, as one types them."""
+    command = cli.get_command(click.Context(cli), name)
+    inner = command.commands if isinstance(command, click.Group) else {}
+    return [[name], *([name, each] for each in inner)]
+
+
+def modules_after(*lines: list[str]) -> set[str]:
+    """What is imported when command lines have been run to their end."""
+    code = (
+        "import sys; from hairpin.cli import run; "
+        f"failed = any([run(line) for line in {list(lines)!r}]); "
+        "print(*sys.modules); sys.exit(failed)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize(
-    "args", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
-)
-def test_help_imports_nothing_heavy(args: list[str]) -> None:
-    assert modules_after(*args) & HEAVY == set()
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_imports_nothing_heavy(name: str) -> None:
+    lines = [[*words, "--help"] for words in with_subcommands(name)]
+    assert modules_after(["--version"], ["--help"], *lines) & HEAVY == set()
 
 
 def test_the_overview_names_every_command() -> None:
@@ -41,9 +52,10 @@ def test_the_overview_names_every_command() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_examples(name: str) -> None:
-    result = CliRunner().invoke(cli, [name, "--help"])
-    assert result.exit_code == 0
-    assert f"hairpin {name}" in result.output.partition("Examples:")[2]
+    for words in with_subcommands(name):
+        result = CliRunner().invoke(cli, [*words, "--help"])
+        assert result.exit_code == 0
+        assert f"hairpin {' '.join(words)}" in result.output.partition("Examples:")[2]
 
 
 def test_the_version_is_said() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,17 +141,3 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert run(["tracks", *args]) == 2
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1
-
-
-@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["import"]])
-def test_help_has_examples_and_imports_nothing_heavy(command: list[str]) -> None:
-    code = (
-        "import sys; from hairpin.cli import run; code = run(sys.argv[1:]); "
-        "heavy = {'numpy', 'matplotlib', 'rich', 'ray', 'sim.track'} & set(sys.modules); "
-        "sys.exit(code or ', '.join(heavy) or 0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "tracks", *command, "--help"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Examples:" in done.stdout

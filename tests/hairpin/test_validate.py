@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -319,17 +317,6 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert run(["validate", *args]) == 2
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1
-
-
-def test_help_has_examples_and_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; from hairpin.cli import run; code = run(['validate', '--help']); "
-        "heavy = {'numpy', 'scipy', 'rich', 'ray', 'sim.track'} & set(sys.modules); "
-        "sys.exit(code or ', '.join(heavy) or 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "Examples:" in done.stdout
 
 
 def test_every_track_gives_states_to_try(check: Check) -> None:
