@@ -14,7 +14,7 @@ import yaml
 from rig.client import helm_home
 from servers import binaries
 from servers.sources import HELM
-from tests.helm.rendered import CHART, NAMESPACE, Helm, Json, Render
+from tests.helm.rendered import CHART, EXAMPLES, NAMESPACE, Helm, Json, Render
 
 KUBERNETES = "k8s.io/kubernetes@v1.36.3"
 KUBERAY = "github.com/ray-project/kuberay/ray-operator@v1.6.0"
@@ -46,6 +46,18 @@ def render(helm: Helm) -> Render:
         return [item for item in yaml.safe_load_all(ran.stdout) if item]
 
     return run
+
+
+@pytest.fixture(scope="session", params=[None, *EXAMPLES], ids=lambda path: path and path.stem)
+def values(request: pytest.FixtureRequest) -> list[str]:
+    """The arguments of Helm for the chart's defaults, and for each of its examples."""
+    return ["-f", str(request.param)] if request.param else []
+
+
+@pytest.fixture(scope="session")
+def objects(render: Render, values: list[str]) -> list[Json]:
+    """The objects of the chart with these values."""
+    return render(*values)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from typing import Any
 CHART = Path(__file__).resolve().parents[2] / "helm" / "hairpin"
 EXAMPLES = sorted((CHART / "ci").glob("*-values.yaml"))
 NAMESPACE = "racing"
+WORKSHOP = ("-f", str(CHART / "ci" / "workshop-values.yaml"))
 
 Json = dict[str, Any]
 Helm = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,3 +39,14 @@ def pod_templates(objects: list[Json]) -> dict[str, Json]:
         elif "template" in spec:
             found[name] = spec["template"]
     return found
+
+
+def ray_pods(objects: list[Json]) -> list[tuple[str, Json, Json]]:
+    (cluster,) = of_kind(objects, "RayCluster").values()
+    spec = cluster["spec"]
+    made = []
+    for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]:
+        template = group["template"]
+        labels = {**template["metadata"]["labels"], "ray.io/cluster": cluster["metadata"]["name"]}
+        made.append((f"ray-{group.get('groupName', 'head')}", template["spec"], labels))
+    return made

@@ -8,21 +8,20 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from typing import Any
 
-import pytest
 import yaml
 
 from servers import binaries
 from tests.helm.rendered import (
     CHART,
-    EXAMPLES,
     NAMESPACE,
+    WORKSHOP,
     Helm,
     Json,
     Render,
     of_kind,
     pod_templates,
+    ray_pods,
 )
 
 ROOT = CHART.parents[1]
@@ -42,16 +41,6 @@ EXCEPTIONS = (
 )
 # A limit makes a busy process wait while CPUs idle; requests share them fairly.
 NO_CPU_LIMIT = "--ignore-container-cpu-limit"
-
-
-@pytest.fixture(scope="module", params=[None, *EXAMPLES], ids=lambda path: path and path.stem)
-def values(request: pytest.FixtureRequest) -> list[str]:
-    return ["-f", str(request.param)] if request.param else []
-
-
-@pytest.fixture(scope="module")
-def objects(render: Render, values: list[str]) -> list[Json]:
-    return render(*values)
 
 
 def pod_specs(objects: list[Json]) -> dict[str, Json]:
@@ -131,17 +120,6 @@ def test_kube_score_finds_nothing_but_what_is_written_down(objects: list[Json]) 
     assert findings - probes_by_kuberay(findings) == set()
 
 
-def ray_pods(objects: list[Json]) -> list[tuple[str, Json, Json]]:
-    (cluster,) = of_kind(objects, "RayCluster").values()
-    spec = cluster["spec"]
-    made = []
-    for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]:
-        template = group["template"]
-        labels = {**template["metadata"]["labels"], "ray.io/cluster": cluster["metadata"]["name"]}
-        made.append((f"ray-{group.get('groupName', 'head')}", template["spec"], labels))
-    return made
-
-
 def probes_by_kuberay(findings: set[str]) -> set[str]:
     """KubeRay gives the pods of a cluster their probes."""
     return {text for text in findings if "/ray-" in text and ": pod-probes:" in text}
@@ -212,104 +190,6 @@ def test_driver_finds_store_video_and_metrics(render: Render) -> None:
     assert of_kind(objects, "ConfigMap")["hairpin-scripts"]["data"]["workers"] == "8"
     for secret in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "HAIRPIN_RTSP_PASSWORD"):
         assert secret in found and found[secret] is None
-
-
-COMPONENTS = {
-    *("head", "rollouts", "learner", "minio", "minio-setup", "mediamtx", "prometheus", "grafana"),
-    *("check", "preflight", "upgrade"),
-}
-ANY = "any"
-
-
-def selected(policy: Json, labels: dict[str, str]) -> bool:
-    wanted = policy["spec"]["podSelector"]["matchLabels"]
-    return wanted.items() <= labels.items()
-
-
-def test_every_pod_has_one_policy_in_both_directions(objects: list[Json]) -> None:
-    policies = of_kind(objects, "NetworkPolicy").values()
-    for policy in policies:
-        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    templates = [
-        item if item["kind"] == "Pod" else item["spec"]["template"]
-        for item in objects
-        if item["kind"] in ("Pod", "Job", "Deployment", "StatefulSet")
-    ]
-    labels = [template["metadata"]["labels"] for template in templates]
-    labels += [labels for _, _, labels in ray_pods(objects)]
-    for pod in labels:
-        assert sum(selected(policy, pod) for policy in policies) == 1, pod
-
-
-def reachable(objects: list[Json], source: dict[str, str]) -> set[str]:
-    """What a pod may begin to talk to: components of the chart, with ports."""
-    policies = list(of_kind(objects, "NetworkPolicy").values())
-    (mine,) = (policy for policy in policies if selected(policy, source))
-    found = set()
-    for target in policies:
-        component = target["metadata"]["labels"]["app.kubernetes.io/component"]
-        labels = dict(target["spec"]["podSelector"]["matchLabels"])
-        if component in ("head", "rollouts", "learner"):
-            labels["ray.io/cluster"] = "hairpin"
-        out, into = ports(mine, "egress", "to", labels), ports(target, "ingress", "from", source)
-        both = out if None in into else into if None in out else out & into
-        found |= {f"{component}:{port or ANY}" for port in both}
-    return found
-
-
-def ports(policy: Json, way: str, peers: str, labels: dict[str, str]) -> set[Any]:
-    allowed: set[Any] = set()
-    for rule in policy["spec"][way]:
-        selectors = [
-            peer["podSelector"].get("matchLabels", {})
-            for peer in rule.get(peers, ())
-            if "podSelector" in peer and "namespaceSelector" not in peer
-        ]
-        if any(selector.items() <= labels.items() for selector in selectors):
-            allowed |= {port["port"] for port in rule.get("ports", ())} or {None}
-    return allowed
-
-
-def component(name: str) -> dict[str, str]:
-    labels = {"app.kubernetes.io/instance": "hairpin", "app.kubernetes.io/part-of": "hairpin"}
-    ray = {"ray.io/cluster": "hairpin"} if name in ("head", "rollouts", "learner") else {}
-    return {**labels, **ray, "app.kubernetes.io/component": name}
-
-
-def test_paths_are_those_of_the_picture(render: Render) -> None:
-    objects = render("--set", "learner.enabled=true")
-    paths = yaml.safe_load((CHART.parent / "paths.yaml").read_text(encoding="utf-8"))
-    components = {name for name in paths["open"] if name in COMPONENTS}
-    assert components == COMPONENTS
-    for source in components:
-        expected = {
-            f"{target}:{port}"
-            for target, ports in paths["open"][source].items()
-            if target in components
-            for port in ([ANY] if ports == ANY else ports)
-        }
-        assert reachable(objects, component(source)) == expected, source
-
-
-WORKSHOP = ("-f", str(CHART / "ci" / "workshop-values.yaml"))
-
-
-def test_participants_reach_the_gate_and_the_gate_alone_the_job_api(render: Render) -> None:
-    objects = render(*WORKSHOP, "--set-json", 'workshop.participants.anna={"minutes":0}')
-    assert reachable(objects, component("gate")) == {"head:8265", "minio:9000"}
-    client = {"hairpin.io/workshop-client": "true"}
-    policies = of_kind(objects, "NetworkPolicy")
-    into = {
-        name.removeprefix("hairpin-"): ports(policy, "ingress", "from", client)
-        for name, policy in policies.items()
-    }
-    assert {name: found for name, found in into.items() if found} == {"gate": {8266}}
-    ingress = next(iter(of_kind(objects, "Ingress").values()))
-    backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
-    assert backend == {"name": "hairpin-gate", "port": {"number": 8266}}
-    head_from = policies["hairpin-head"]["spec"]["ingress"][1]["from"]
-    assert "ingress-nginx" not in json.dumps(head_from)
-    assert "ingress-nginx" in json.dumps(policies["hairpin-gate"])
 
 
 def test_rules_and_passwords_of_a_workshop_are_those_of_its_values(

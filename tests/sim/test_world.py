@@ -14,39 +14,9 @@ from sim.rules import Status
 from sim.settings import WorldSettings
 from sim.trial import run_trials, start_points
 from sim.world import World
+from tests.sim.contract import TYPES
 
 STRAIGHT_SLOW, STRAIGHT_FAST = 4, 5  # indices of (0 degrees, 1 m/s) and (0, 2) in the default list
-
-KEYS = {
-    "all_wheels_on_track": bool,
-    "x": float,
-    "y": float,
-    "heading": float,
-    "distance_from_center": float,
-    "projection_distance": float,
-    "progress": float,
-    "steps": float,
-    "speed": float,
-    "steering_angle": float,
-    "track_width": float,
-    "track_length": float,
-    "waypoints": list,
-    "closest_waypoints": list,
-    "is_left_of_center": bool,
-    "is_reversed": bool,
-    "is_offtrack": bool,
-    "is_crashed": bool,
-    "closest_objects": list,
-    "objects_location": list,
-    "objects_distance": list,
-    "objects_distance_from_center": list,
-    "objects_heading": list,
-    "objects_speed": list,
-    "objects_left_of_center": list,
-    "object_in_camera": bool,
-    "sim_time": float,
-    "measured_speed": float,
-}
 
 
 class Driver:
@@ -108,7 +78,7 @@ def test_params_have_every_key_with_its_type(params_of: list[dict], tmp_path: Pa
     world.step(np.array([0, STRAIGHT_FAST]))
     world.step(np.array([0, STRAIGHT_FAST]))
     for params in params_of:
-        assert {key: type(value) for key, value in params.items()} == KEYS
+        assert {key: type(value) for key, value in params.items()} == TYPES
     turned, straight = params_of[-2:]
     assert (turned["steering_angle"], turned["speed"]) == (-30.0, 1.0)
     assert (straight["steering_angle"], straight["speed"]) == (0.0, 2.0)
