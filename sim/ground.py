@@ -92,14 +92,6 @@ class Ground:
         """Draws it for the chase picture, which comes closer than the cars' cameras do."""
         return cls.bake(track, _affordable(track, FINE_PIXELS_PER_M))
 
-    @property
-    def world_to_pixel(self) -> npt.NDArray[np.float64]:
-        """(3, 3): (x, y, 1) in metres to (column, row, 1); whole numbers are pixel centres."""
-        p = self.pixels_per_m
-        return np.array(
-            [[p, 0.0, -self.west_m * p - 0.5], [0.0, -p, self.north_m * p - 0.5], [0.0, 0.0, 1.0]]
-        )
-
     @cached_property
     def gray_pyramid(self) -> mipmap.Pyramid:
         """The gray picture's mip levels."""

@@ -46,11 +46,6 @@ class S3Store(Direct):
         self.url = self.bucket.url
         self._conditional = True
 
-    @property
-    def identity(self) -> str:
-        """What tells this place from every other one: the object store and the address in it."""
-        return f"{self.bucket.settings.endpoint} {self.url}"
-
     def put(self, key: str, data: bytes) -> None:
         def put(to: Connection, name: str) -> None:
             to.client.put_object(

@@ -133,7 +133,7 @@ def _bench(
             metrics_port=metrics_port,
             arguments=["--video", mediamtx.url, "--metrics-port", str(metrics_port)],
             env=env,
-            wrapper=_own_disk(spool) if spool_on_a_disk_of_its_own else [],
+            wrapper=_own_disk() if spool_on_a_disk_of_its_own else [],
         )
         bench.start_training(str(_job(folder)), "--run", RUN)
         try:
@@ -169,8 +169,8 @@ def _impatient(rules: Path, folder: Path) -> Path:
     return path
 
 
-def _own_disk(spool: Path) -> list[str]:
-    """A command that runs another one with a small disk at `spool`, which only that one sees."""
+def _own_disk() -> list[str]:
+    """A command that runs another one, whose spool is on a small disk that only that one sees."""
     root = [] if os.geteuid() == 0 else ["--map-root-user"]
     mount = f'mount -t tmpfs -o size={SPOOL_MB}m spool "$HAIRPIN_SPOOL" && exec "$@"'
     return ["unshare", "--mount", *root, "sh", "-c", mount, "sh"]

@@ -1,4 +1,4 @@
-"""The servers' programs: built from published sources at fixed versions, once per user.
+"""Programs built from published sources at fixed versions, once per user.
 
 A program is Go's to build: it checks what it downloads against the sums in the source's own go.sum,
 and those of the source itself against Go's checksum database.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from hairpin.doctor.finding import Finding
+from hairpin.doctor.finding import Finding, Status
 from hairpin.doctor.kubectl import Json, Kubectl, KubectlError
 from hairpin.doctor.kuberay import ADVICE
 from hairpin.doctor.pods import condition, is_ready, last_warning, restarts, trouble
@@ -193,7 +192,7 @@ def _check_group(release: Release, group: str, values: str) -> Finding:
     found = f"{len(ready)} ready" + ("" if group == "head" else f" of {most} at most")
     if bad:
         worst = trouble(bad[0], values, release.events, release.kubectl)
-        status = _weight(group, ready, release)
+        status = _weight(group, ready)
         return Finding(group, status, f"{found}; {_name(bad[0])}: {worst.what}", worst.advice)
     if len(ready) < least:
         return Finding(group, "fail", f"{found}, {least} wanted", "See ray cluster, operator.")
@@ -205,7 +204,7 @@ def _check_group(release: Release, group: str, values: str) -> Finding:
     return Finding(group, "ok", found)
 
 
-def _weight(group: str, ready: Sequence[Json], release: Release) -> Any:
+def _weight(group: str, ready: Sequence[Json]) -> Status:
     # Without a head nothing goes; of rollouts some may come and go while the others drive.
     return "warn" if group != "head" and ready else "fail"
 

@@ -45,7 +45,6 @@ class Publisher:
         self._actor: Any = None
         self._sent: Any = None  # what was sent and not yet answered
         self._label: str | None = None
-        self._reply: Reply | None = None
         self._told: set[str] = set()
         self._finishing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="metrics", daemon=True)

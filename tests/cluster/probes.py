@@ -21,7 +21,6 @@ RESTRICTED = {
 NAME = "probe"
 USER = 10001
 LIVES_S = 3600
-DNS_PORT = 53
 # Tries every [host, port] of a list at once: connects, or at port 53 asks for a name.
 TRY = """
 import json, socket, sys

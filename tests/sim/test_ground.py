@@ -16,8 +16,11 @@ ASPHALT, WHITE = 90, 190  # darker than the first is asphalt, brighter than the 
 
 def look(ground: Ground, points: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     """The gray values at world points (k, 2)."""
-    homogeneous = np.column_stack([points, np.ones(len(points))]) @ ground.world_to_pixel.T
-    column, row = np.round(homogeneous[:, :2]).astype(int).T
+    right_m, down_m = points[:, 0] - ground.west_m, ground.north_m - points[:, 1]
+    # Whole numbers are pixels' centres.
+    column, row = (
+        np.round(metres * ground.pixels_per_m - 0.5).astype(int) for metres in (right_m, down_m)
+    )
     return ground.gray[row, column]
 
 

@@ -1,3 +1,5 @@
+"""Stores of every kind, on a real MinIO, for tests of what all of them do."""
+
 from __future__ import annotations
 
 import itertools
