@@ -6,7 +6,6 @@ Importing this module must not import torch: sampling processes do it when Ray u
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,14 +24,13 @@ from ray.rllib.utils.metrics import (
     TIMERS,
 )
 
+from learner import workers
 from learner.config import SAMPLE_TIMEOUT_S, HairpinPPOConfig
-from learner.events import DrivenEpisodes, Rollout
+from learner.iteration import Iteration
 from learner.patience import Patience
-from rollout_workers.env_runner import RolloutWorker
+from learner.workers import checked
 from rollout_workers.episodes import share_of
-from rollout_workers.fragment import Fragment, WorkerFailure, joined, kept_rows
-from sim.errors import UserError
-from sim.reward import RewardUse
+from rollout_workers.fragment import Fragment, joined, kept_rows
 
 # What the learner reports, beside what RLlib counts.
 LOSSES = (
@@ -48,38 +46,6 @@ LOSSES = (
 LEAST_PATIENCE_S = 15.0
 REWARD_ENDS = 6  # a reward process that hangs is ended and started again so many times in a row
 VALUE_SCALE_RATE = 0.2  # returns grow tenfold within some dozen iterations; a batch's are noisy
-
-
-@dataclass
-class Iteration:
-    """What one training step did.
-
-    Attributes:
-        steps: Environment steps that were driven.
-        dropped: How many of them it did not learn from, because of ``max_iteration_steps``.
-        seconds: Wall-clock seconds: sampling, learning, sync; and of sampling the mean over workers
-            by phase: physics, camera, reward, inference, other.
-        losses: What the learner reports.
-        episodes: Episodes that ended (`sim.episode.Episode`).
-        reward_errors: Failures of the reward function (`sim.reward.RewardError`).
-        prints: By worker, lines that the reward function printed, and how many were dropped.
-        reward_use: What the calls of the reward function took, over all workers.
-        lost_workers: Indices of workers that died or stopped answering, until they are told of.
-        driven: By worker, the episodes that ended, with their trace.
-        rollouts: By worker, how much it drove.
-    """
-
-    steps: int = 0
-    dropped: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-    losses: dict[str, float] = field(default_factory=dict)
-    episodes: list[Any] = field(default_factory=list)
-    reward_errors: list[Any] = field(default_factory=list)
-    prints: dict[int, tuple[list[str], int]] = field(default_factory=dict)
-    reward_use: RewardUse = field(default_factory=RewardUse)
-    lost_workers: list[int] = field(default_factory=list)
-    driven: dict[int, DrivenEpisodes] = field(default_factory=dict)
-    rollouts: dict[int, Rollout] = field(default_factory=dict)
 
 
 class NoSamples(Exception):
@@ -149,11 +115,11 @@ class HairpinPPO(PPO):
         self.iterations += 1
         self.last = iteration
 
-    def send_weights(self, workers: list[int] | None = None) -> None:
+    def send_weights(self, to: list[int] | None = None) -> None:
         """Sends the learner's weights to all workers, or to some."""
         self.env_runner_group.sync_weights(
             from_worker_or_learner_group=self.learner_group,
-            to_worker_indices=workers,
+            to_worker_indices=to,
             inference_only=True,
         )
 
@@ -161,41 +127,18 @@ class HairpinPPO(PPO):
         """Takes workers that Ray has started again back into service, without waiting for any."""
         restored: list[int] = env_runner_group.probe_unhealthy_env_runners()
         if restored:
-            self._send_kernels(restored)
+            workers.send_kernels(env_runner_group, restored, self._sampling_patience)
             self.send_weights(restored)
             self.restored_workers += restored
         return restored
 
     def worker_states(self) -> dict[int, Any]:
         """Random states and worlds' states of the workers that are up, by index."""
-        group = self.env_runner_group
-        if group.num_remote_env_runners() == 0:
-            return {0: group.local_env_runner.get_state()}
-        workers = group.healthy_env_runner_ids()
-        states = group.foreach_env_runner(
-            [_indexed_call] * len(workers),
-            kwargs=[{"method": "get_state", "kwargs": {}}] * len(workers),
-            remote_worker_ids=workers,
-            local_env_runner=False,
-            timeout_seconds=self._sampling_patience.seconds,
-        )
-        return dict(states)
+        return workers.states(self.env_runner_group, self._sampling_patience.seconds)
 
     def set_worker_states(self, states: dict[int, Any]) -> None:
         """The way back from `worker_states`; workers that are not in it keep theirs."""
-        group = self.env_runner_group
-        if group.num_remote_env_runners() == 0:
-            if 0 in states:
-                group.local_env_runner.set_state(states[0])
-            return
-        known = [worker for worker in group.healthy_env_runner_ids() if worker in states]
-        if known:
-            group.foreach_env_runner(
-                "set_state",
-                kwargs=[{"state": states[worker]} for worker in known],
-                remote_worker_ids=known,
-                local_env_runner=False,
-            )
+        workers.set_states(self.env_runner_group, states)
 
     def learner_facts(self) -> tuple[int, str]:
         """Threads of a learner in this process (0: it is elsewhere), and its precision."""
@@ -227,36 +170,22 @@ class HairpinPPO(PPO):
             RuntimeError: Something raised in a worker.
         """
         group = self.env_runner_group
-        workers = group.healthy_env_runner_ids()
-        if not workers:
+        up = group.healthy_env_runner_ids()
+        if not up:
             if group.local_env_runner is None:
                 return []
-            return list(_checked(group.local_env_runner.evaluate(starts, record=record)))
-        shares = [starts[index :: len(workers)] for index in range(len(workers))]
-        used = [worker for worker, share in zip(workers, shares, strict=True) if share]
-        results = self._answers(
+            return list(checked(group.local_env_runner.evaluate(starts, record=record)))
+        shares = [starts[index :: len(up)] for index in range(len(up))]
+        used = [worker for worker, share in zip(up, shares, strict=True) if share]
+        results = workers.answers(
+            group,
             "evaluate",
             used,
             [{"starts": share, "record": record} for share in shares if share],
             self._evaluation_patience,
         )
         self.last.lost_workers += sorted(set(used) - set(group.healthy_env_runner_ids()))
-        return [trial for result in results for trial in _checked(result)]
-
-    def _send_kernels(self, workers: list[int]) -> None:
-        """Sends workers what one of the others has compiled, if there is another."""
-        group = self.env_runner_group
-        others = [worker for worker in group.healthy_env_runner_ids() if worker not in workers]
-        if not others:
-            return
-        for files in self._answers("kernels", others[:1], [{}], self._sampling_patience):
-            group.foreach_env_runner(
-                "take_kernels",
-                kwargs={"files": files},
-                remote_worker_ids=workers,
-                local_env_runner=False,
-                timeout_seconds=0.0,  # it is the first of what they then do in this order
-            )
+        return [trial for result in results for trial in checked(result)]
 
     def _sample(self, iteration: Iteration) -> list[Fragment]:
         group = self.env_runner_group
@@ -267,17 +196,7 @@ class HairpinPPO(PPO):
             self.last = iteration
             raise NoSamples(f"no worker answered; {len(iteration.lost_workers)} died just now")
         fragments.sort(key=lambda fragment: fragment.worker)
-        iteration.steps = sum(fragment.steps for fragment in fragments)
-        for phase in fragments[0].seconds:
-            iteration.seconds[phase] = sum(f.seconds[phase] for f in fragments) / len(fragments)
-        iteration.episodes = [episode for f in fragments for episode in f.episodes]
-        iteration.reward_errors = [error for f in fragments for error in f.reward_errors]
-        iteration.driven = _by_worker(fragments)
-        iteration.rollouts = _rollouts(fragments)
-        for fragment in fragments:
-            iteration.reward_use.add(fragment.reward_use)
-            if fragment.prints or fragment.prints_dropped:
-                iteration.prints[fragment.worker] = (fragment.prints, fragment.prints_dropped)
+        iteration.gather(fragments)
         self.steps += iteration.steps
         self.metrics.log_value(
             (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED), iteration.steps, reduce="sum"
@@ -310,16 +229,17 @@ class HairpinPPO(PPO):
             local = group.local_env_runner
             first = self._first_episode(0)
             result = local.sample(num_episodes=episodes, env_steps=self.steps, first_episode=first)
-            return self._counted([_checked(result)])
-        workers = group.healthy_env_runner_ids()
-        shares: dict[int, int | None] = dict.fromkeys(workers)
+            return self._counted([checked(result)])
+        up = group.healthy_env_runner_ids()
+        shares: dict[int, int | None] = dict.fromkeys(up)
         if episodes is not None:
-            for place, worker in enumerate(workers):
-                shares[worker] = share_of(episodes, len(workers), place)
-        asked = [worker for worker in workers if shares[worker] != 0]
+            for place, worker in enumerate(up):
+                shares[worker] = share_of(episodes, len(up), place)
+        asked = [worker for worker in up if shares[worker] != 0]
         if not asked:
             return []
-        results = self._answers(
+        results = workers.answers(
+            group,
             "sample",
             asked,
             [
@@ -332,31 +252,7 @@ class HairpinPPO(PPO):
             ],
             self._sampling_patience,
         )
-        return self._counted([_checked(result) for result in results])
-
-    def _answers(
-        self, method: str, workers: list[int], kwargs: list[dict[str, Any]], patience: Patience
-    ) -> list[Any]:
-        """Calls a method of some workers; those that let us wait too long are left out from now on.
-
-        RLlib asks those that are left out before each iteration whether they answer again, and
-        `restore_env_runners` takes them back.
-        """
-        group = self.env_runner_group
-        began = time.perf_counter()
-        answers: list[tuple[int, Any]] = group.foreach_env_runner(
-            [_indexed_call] * len(workers),
-            kwargs=[{"method": method, "kwargs": each} for each in kwargs],
-            remote_worker_ids=workers,
-            local_env_runner=False,
-            timeout_seconds=patience.seconds,
-        )
-        silent = set(workers) - {worker for worker, _ in answers}
-        if not silent:
-            patience.note(time.perf_counter() - began)
-        for worker in silent & set(group.healthy_env_runner_ids()):
-            group._worker_manager.set_actor_state(worker, healthy=False)
-        return [answer for _, answer in answers]
+        return self._counted([checked(result) for result in results])
 
     def _counted(self, fragments: list[Fragment]) -> list[Fragment]:
         """Numbers the episodes of fragments that just came."""
@@ -415,28 +311,6 @@ class HairpinPPO(PPO):
         return losses
 
 
-def _by_worker(fragments: list[Fragment]) -> dict[int, DrivenEpisodes]:
-    """The episodes of fragments; a worker may have sampled twice."""
-    driven: dict[int, DrivenEpisodes] = {}
-    for f in fragments:
-        own = driven.setdefault(f.worker, DrivenEpisodes(f.first_episode, [], [], []))
-        own.episodes.extend(f.episodes)
-        own.spans_s.extend(f.spans_s)
-        own.trace.append(f.trace)
-        if f.recording is not None:
-            driven[f.worker] = replace(own, recording=f.recording)
-    return driven
-
-
-def _rollouts(fragments: list[Fragment]) -> dict[int, Rollout]:
-    """How much each worker drove for fragments that have just come."""
-    found: dict[int, Rollout] = {}
-    for f in fragments:
-        before = found[f.worker].steps if f.worker in found else 0
-        found[f.worker] = Rollout(before + f.steps, time.time(), f.memory_bytes, f.cpu_s)
-    return found
-
-
 def normalised(advantages: NDArray[np.float32]) -> NDArray[np.float32]:
     """Advantages with mean 0 and standard deviation 1 over the whole batch."""
     result: NDArray[np.float32] = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
@@ -447,16 +321,3 @@ def explained_variance(advantages: NDArray[np.float32], targets: NDArray[np.floa
     """How much of the targets' variance the values foresaw: 1 is all, 0 as good as a constant."""
     variance = float(targets.var())
     return 1.0 - float(advantages.var()) / variance if variance > 0.0 else 0.0
-
-
-def _indexed_call(worker: RolloutWorker, *, method: str, kwargs: dict[str, Any]) -> tuple[int, Any]:
-    return worker.worker_index, getattr(worker, method)(**kwargs)
-
-
-def _checked(result: Any) -> Any:
-    """A worker's result, or its failure raised here."""
-    if isinstance(result, WorkerFailure):
-        if isinstance(result.error, UserError):
-            raise result.error
-        raise RuntimeError(f"worker {result.worker} failed:\n{result.traceback}")
-    return result

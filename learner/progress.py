@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from learner.events import Evaluated, IterationDone
 
 if TYPE_CHECKING:
-    from learner.ppo import HairpinPPO, Iteration
+    from learner.iteration import Iteration
+    from learner.ppo import HairpinPPO
 
 BestBy = Literal["progress", "reward", "lap_time"]
 UNFINISHED_S = 999.999  # DeepRacer's lap time of a lap that was not completed

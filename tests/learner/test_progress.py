@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from learner.events import Evaluated
-from learner.ppo import Iteration
+from learner.iteration import Iteration
 from learner.progress import Progress
 from sim.episode import Episode
 
