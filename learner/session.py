@@ -23,14 +23,12 @@ from learner.events import (
     IterationDone,
     Measured,
     Result,
-    RewardFailed,
-    RewardPrinted,
-    RewardSlow,
     Started,
     WorkerLost,
     WorkerRestored,
 )
 from learner.progress import Progress
+from learner.reward_watch import RewardWatch, too_many_failures
 from learner.schedule import EvaluationSchedule
 from learner.settings import TrainSettings
 from learner.startup import build_algorithm
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
     from learner.ppo import HairpinPPO
     from storage import Run
 
-MAX_REWARD_FAILURES = 0.01  # of an iteration's steps
-SLOW_REWARD = 0.3  # of the workers' driving time: worth a word
 ALL_WORKERS_DOWN_S = 120.0  # how long to wait for the first to come back
 DOWN_POLL_S = 0.5
 HASTY = ("stopped", "drained")  # reasons that come from outside
@@ -137,8 +133,7 @@ class Session:
         self._schedule = EvaluationSchedule(settings.evaluate.every_s)
         self._saved_at = 0.0
         self._damaged = 0
-        self._seen_errors: set[tuple[str, str]] = set()
-        self._said_slow = False
+        self._reward_watch = RewardWatch(settings.workers)
 
     @property
     def seconds(self) -> float:
@@ -158,7 +153,7 @@ class Session:
             if iteration_done is None:
                 reason = self._should_stop()
                 break
-            error = self._reward_error()
+            error = too_many_failures(self.algorithm.last)
             if iteration_done.steps >= (self.stop.steps or float("inf")):
                 reason = "steps"
             if self._evaluation_is_due(iteration_done) and reason is None and error is None:
@@ -216,7 +211,8 @@ class Session:
             Driven(done.iteration, done.steps, done.seconds, "training", last.driven, done.losses)
         )
         self._emit(self._measured(done, took))
-        self._tell_of_reward()
+        for event in self._reward_watch.look(last, done.steps, self.seconds):
+            self._emit(event)
         return done
 
     def _measured(self, done: IterationDone, took_s: float) -> Measured:
@@ -232,25 +228,6 @@ class Session:
             reward_use=last.reward_use,
             reward_errors=sum(error.count for error in last.reward_errors),
         )
-
-    def _tell_of_reward(self) -> None:
-        """Passes on what the reward function printed, and says once if it is slow."""
-        last = self.algorithm.last
-        for worker, (lines, dropped) in last.prints.items():
-            self._emit(RewardPrinted(self.algorithm.steps, self.seconds, worker, lines, dropped))
-        use = last.reward_use
-        driven_s = last.seconds["sampling"] * self.settings.workers
-        if use.seconds > SLOW_REWARD * driven_s and not self._said_slow:
-            self._said_slow = True
-            self._emit(
-                RewardSlow(
-                    steps=self.algorithm.steps,
-                    seconds=self.seconds,
-                    share=min(1.0, use.seconds / driven_s),
-                    mean_s=use.seconds / use.calls,
-                    longest_s=use.longest_s,
-                )
-            )
 
     def _note_first_lap(self) -> None:
         """A lap is a lap, whether exploring or in a greedy evaluation."""
@@ -268,23 +245,6 @@ class Session:
         for worker in self.algorithm.restored_workers:
             self._emit(WorkerRestored(self.algorithm.steps, self.seconds, worker, left))
         self.algorithm.restored_workers = []
-
-    def _reward_error(self) -> str | None:
-        """Tells of new kinds of reward failures; why to stop if there are too many of them."""
-        last = self.algorithm.last
-        for error in last.reward_errors:
-            key = (error.kind, error.traceback or error.message)
-            if key not in self._seen_errors:
-                self._seen_errors.add(key)
-                self._emit(RewardFailed(self.algorithm.steps, self.seconds, error))
-        count = sum(error.count for error in last.reward_errors)
-        if count <= MAX_REWARD_FAILURES * last.steps:
-            return None
-        worst = max(last.reward_errors, key=lambda error: error.count)
-        return (
-            f"the reward function failed in {count} of {last.steps} steps "
-            f"({100.0 * count / last.steps:.1f} %), most often with {worst.kind}: {worst.message}"
-        )
 
     def _evaluation_is_due(self, done: IterationDone) -> bool:
         if self.progress.first_lap_steps == done.steps:
