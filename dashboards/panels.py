@@ -101,6 +101,15 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Stat(Panel):
+    """A panel that says what is now in large figures; several stand side by side above the rows."""
+
+    kind: Literal["timeseries", "stat", "table", "heatmap"] = "stat"
+    width: int = 3
+    height: int = 4
+
+
+@dataclass(frozen=True)
 class Row:
     """Panels under a heading.
 

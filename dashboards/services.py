@@ -13,6 +13,7 @@ from dashboards.panels import (
     Panel,
     Query,
     Row,
+    Stat,
     age,
     gauge,
     increase,
@@ -28,78 +29,60 @@ SPOOL_SHARE = f"{gauge('spool_bytes')} / ({gauge('spool_limit_bytes')} > 0)"
 TOP = Row(
     "",
     (
-        Panel(
+        Stat(
             "Store",
             "Whether the store takes what is sent to it. A folder on this machine always does.",
             "none",
             (Query(gauge("store_up"), "{{run}}"),),
-            kind="stat",
-            width=3,
-            height=4,
             thresholds=((0, RED), (1, GREEN)),
             texts=(("0", "down", RED), ("1", "up", GREEN)),
         ),
-        Panel(
+        Stat(
             "Age of the newest checkpoint",
             "Since the newest checkpoint was written to this machine's disk.",
             "s",
             (Query(age("checkpoint_last_time_seconds"), "{{run}}"),),
-            kind="stat",
             width=4,
-            height=4,
             decimals=0,
             no_value="none yet",
         ),
-        Panel(
+        Stat(
             "Uploads waiting",
             "Files that wait to be uploaded to the store.",
             "none",
             (Query(gauge("uploads_pending"), "{{run}}"),),
-            kind="stat",
-            width=3,
-            height=4,
             thresholds=((0, GREEN), (20, ORANGE), (100, RED)),
         ),
-        Panel(
+        Stat(
             "Spool in use",
             "How full the spool is, which keeps what waits for the store. When it is full, the "
             "oldest checkpoints that are not the best are dropped.",
             "percentunit",
             (Query(f"{SPOOL_SHARE} or 0 * {gauge('spool_bytes')}", "{{run}}"),),
-            kind="stat",
             width=4,
-            height=4,
             minimum=0,
             maximum=1,
             thresholds=((0, GREEN), (0.5, ORANGE), (0.8, RED)),
         ),
-        Panel(
+        Stat(
             "Free disk",
             "Free bytes of the disk that the run is written to.",
             "bytes",
             (Query(gauge("disk_free_bytes"), "{{run}}"),),
-            kind="stat",
             width=4,
-            height=4,
             thresholds=((0, RED), (2e9, ORANGE), (1e10, GREEN)),
         ),
-        Panel(
+        Stat(
             "Video streams",
             "Streams that reach the video server; 0 for a run without video.",
             "none",
             (Query(f"sum by (run) ({series('video_up')}) or {NO_STREAMS}", "{{run}}"),),
-            kind="stat",
-            width=3,
-            height=4,
         ),
-        Panel(
+        Stat(
             "Endpoints up",
             "Endpoints of Hairpin's metrics that Prometheus could read.",
             "none",
             (Query(f"sum(up{{{JOB}}})", "up"),),
-            kind="stat",
-            width=3,
-            height=4,
             thresholds=((0, RED), (1, GREEN)),
         ),
     ),

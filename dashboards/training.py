@@ -15,6 +15,7 @@ from dashboards.panels import (
     Panel,
     Query,
     Row,
+    Stat,
     age,
     gauge,
     increase,
@@ -53,90 +54,66 @@ def _mean(histogram: str, **labels: str) -> str:
 TOP = Row(
     "",
     (
-        Panel(
+        Stat(
             "State",
             "What the run does: training, or why it ended.",
             "none",
             (STATE,),
-            kind="stat",
             names=True,
-            width=3,
-            height=4,
         ),
-        Panel(
+        Stat(
             "Completion",
             "Mean part of the lap that the car completed in the last greedy evaluation. 100 %: "
             "every trial completed its lap.",
             "percentunit",
             (Query(gauge("evaluation_completion_ratio"), "{{run}}"),),
-            kind="stat",
-            width=3,
-            height=4,
             minimum=0,
             maximum=1,
             thresholds=((0, RED), (0.5, ORANGE), (0.95, GREEN)),
             no_value="not yet",
         ),
-        Panel(
+        Stat(
             "Best lap",
             "Fastest lap of a greedy evaluation, in simulated time.",
             "s",
             (Query(gauge("best_lap_time_seconds"), "{{run}}", GREEN),),
-            kind="stat",
-            width=3,
-            height=4,
             decimals=2,
             no_value="no lap yet",
         ),
-        Panel(
+        Stat(
             "Steps",
             "Environment steps that the run was trained for, with those before a resume.",
             "short",
             (Query(gauge("run_env_steps"), "{{run}}"),),
-            kind="stat",
-            width=3,
-            height=4,
         ),
-        Panel(
+        Stat(
             "Steps per second",
             "Environment steps a second of all workers together, with all pauses for learning, "
             "evaluations and checkpoints.",
             "short",
             (Query(STEPS_PER_SECOND, "{{run}}"),),
-            kind="stat",
-            width=3,
-            height=4,
         ),
-        Panel(
+        Stat(
             "Workers missing",
             "Rollout workers that the job asks for and that do not sample now.",
             "none",
             (Query(f"{gauge('workers_wanted')} - {gauge('workers_healthy')}", "{{run}}"),),
-            kind="stat",
-            width=3,
-            height=4,
             thresholds=((0, GREEN), (1, RED)),
             texts=(("0", "none", GREEN),),
         ),
-        Panel(
+        Stat(
             "Since the last checkpoint",
             "Work that would be lost if the driver died now.",
             "s",
             (Query(age("checkpoint_last_time_seconds"), "{{run}}"),),
-            kind="stat",
-            width=3,
-            height=4,
             decimals=0,
             no_value="none yet",
         ),
-        Panel(
+        Stat(
             "Running for",
             "Since this process began to train the run.",
             "s",
             (Query(age("run_start_time_seconds"), "{{run}}", GREY),),
-            kind="stat",
-            width=3,
-            height=4,
             decimals=1,
         ),
     ),
