@@ -15,7 +15,7 @@ WRONG = "0" * 64
 
 
 def test_everything_is_ready(installed: Release) -> None:
-    for component in ("head", "minio", "mediamtx", "prometheus"):
+    for component in ("head", "minio", "mediamtx", "prometheus", "gate"):
         (pod,) = installed.pods(component)
         conditions = {each["type"]: each["status"] for each in pod["status"]["conditions"]}
         assert conditions["Ready"] == "True", component
@@ -28,6 +28,7 @@ def test_helm_test_passes(installed: Release) -> None:
         "store: s3://hairpin can be written",
         "video: rtsp://hairpin-mediamtx:8554 lets the publisher in",
         "prometheus: Prometheus reads mediamtx, minio, prometheus, ray, ray-head",
+        "gate: the workshop's gate asks for a participant's password",
     ):
         assert answer in said, said
 

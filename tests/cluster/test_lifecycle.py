@@ -22,7 +22,7 @@ from .release import Release
 pytestmark = pytest.mark.slow
 
 RUN = "kept/checkpoints/000100/state"
-SECRETS = ("", "-minio", "-s3", "-video")
+SECRETS = ("", "-minio", "-s3", "-video", "-participants")
 CHANGED = ("rolloutWorkers.max=3", "minio.resources.limits.memory=768Mi")
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 OF_NAMESPACES = (

@@ -19,19 +19,18 @@ PATHS = yaml.safe_load((CHART.parent / "paths.yaml").read_text(encoding="utf-8")
 NOT_HERE = {
     "grafana": "there is no way to build its image here",
     "learner": "it wants a GPU",
-    "gate": "a workshop's",
-    "participant": "a workshop's",
     "ingress": "whom the values name, and these name nobody",
 }
 LABELLED = {
     "client": "hairpin.io/job-client",
+    "participant": "hairpin.io/workshop-client",
     "viewer": "hairpin.io/dashboard-viewer",
     "watcher": "hairpin.io/video-viewer",
     "reader": "hairpin.io/store-client",
 }
 HOOKS = ("check", "preflight", "minio-setup", "upgrade")
 STRANGERS = ("stranger", "foreigner")
-SERVERS = ("minio", "mediamtx", "prometheus")
+SERVERS = ("minio", "mediamtx", "prometheus", "gate")
 OUTSIDE = ("api", "dns", "world")
 TRAINING = 9400
 LISTEN = f"nohup python3 -m http.server {TRAINING} --directory /tmp > /dev/null 2>&1 & echo $!"

@@ -27,11 +27,11 @@ def secrets(installed: Release) -> set[str]:
     """Every secret of the release, in clear."""
     found = {
         value
-        for name in ("", "-minio", "-s3", "-video")
+        for name in ("", "-minio", "-s3", "-video", "-participants")
         for value in installed.secret(installed.name + name).values()
         if len(value) >= SHORTEST
     }
-    assert len(found) == 5  # token, MinIO's root, the driver's key, publisher and viewer
+    assert len(found) == 7  # token, MinIO's root, the driver's key, publisher, viewer, anna, bert
     return found
 
 
