@@ -35,7 +35,7 @@ REASONS = {
     "stopped": "stopped by you",
     "reward": "the reward function failed too often",
     "allowance": "the participant's minutes of training are used up",
-    "room": "the participant's runs take as much room as they may",
+    "room": "the participant's runs take as much room as they may (hairpin storage rm makes some)",
 }
 
 

@@ -23,6 +23,7 @@ DAMAGED = 1
         "hairpin storage get RUN@best -o best/",
         "hairpin storage verify --all",
         "hairpin storage prune RUN --keep-last 2 --dry-run",
+        "hairpin storage rm RUN",
         "hairpin storage push",
     )
 )
@@ -174,6 +175,32 @@ def prune(
     for name in names:
         click.echo(name)
     click.echo(f"{len(names)} checkpoints {'would be removed' if dry_run else 'removed'}")
+
+
+@storage.command(
+    "rm", epilog=examples("hairpin storage rm RUN", "hairpin storage rm RUN --dry-run")
+)
+@click.argument("run")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@storage_option
+@json_option("Print one JSON object.")
+def remove(run: str, dry_run: bool, storage: str | None, as_json: bool) -> None:
+    """Remove RUN and all that is kept of it; not while it is trained."""
+    from hairpin.places import storage_url
+    from storage import Run, open_store
+
+    found = Run.open(open_store(storage_url(storage)), run)
+    removed = _sum_up(found)
+    if not dry_run:
+        found.begin_writing()
+        found.remove()
+        found.end_writing()
+    if as_json:
+        click.echo(json.dumps(removed, indent=2))
+        return
+    how = "would be removed" if dry_run else "removed"
+    size = _size(removed["size_bytes"]).strip()
+    click.echo(f"{run}: {removed['files']} files, {size} {how}")
 
 
 @storage.command("push", epilog=examples("hairpin storage push", "hairpin storage push --json"))

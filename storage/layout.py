@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 MANIFEST = "manifest.json"
+TENANTS, WORKSHOP = NO_RUNS = "tenants", "workshop"  # folders beside runs: of many users' storage
 
 
 def checkpoints(run: str) -> str:

@@ -234,6 +234,11 @@ def check_run_name(name: str) -> str:
         raise StorageError(
             f"{name!r} cannot be a run's name", fix=f"Use up to {_MAX_NAME} characters and no '/'."
         )
+    if name in layout.NO_RUNS:
+        raise StorageError(
+            f"{name!r} cannot be a run's name: a workshop has a folder of that name beside runs",
+            fix="Choose another name with --run.",
+        )
     return check_key(name)
 
 

@@ -16,9 +16,9 @@ from collections import Counter
 from hairpin.jobs.server import JobServer
 from hairpin.kept import KEPT
 from hairpin.places import storage_url
-from hairpin.workshop.allowance import PREFIX, place_of
+from hairpin.workshop.allowance import place_of
 from sim.errors import UserError
-from storage import Run, StorageError, open_store
+from storage import Run, StorageError, layout, open_store
 
 POLL_S = 2.0
 TRIES = 5  # of a run, by one head; what fails so often fails for a reason
@@ -40,7 +40,7 @@ class Keeper:
 
     def go_on_with_all(self) -> None:
         """Goes on with every run that is to be gone on with: for a head that has just started."""
-        for tenant in ("", *open_store(self._storage).children(PREFIX)):
+        for tenant in ("", *open_store(self._storage).children(layout.TENANTS)):
             for name in open_store(self._place_of(tenant)).children():
                 self._go_on(name, tenant)
 

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from hairpin.workshop.rules import VARIABLE, Limits, Rules, read_rules
 from sim.errors import UserError
-from storage import Store, open_store
+from storage import Store, layout, open_store
 from storage.open import SCHEME
-
-PREFIX = "tenants"  # where the runs of participants are, each under a folder of its own
 
 
 @dataclass(frozen=True)
@@ -80,8 +78,8 @@ class Allowance:
             raise UserError(
                 f"{self.tenant} keeps {stored:,.1f} of {allowed:,.1f} MB of runs",
                 where=self.store.url,
-                fix=f"Make room: hairpin storage prune RUN --keep-last 1 --storage "
-                f"{self.store.url}; hairpin storage ls shows which runs are large.",
+                fix=f"Make room: hairpin storage rm RUN --storage {self.store.url}, or prune; "
+                "hairpin storage ls shows which runs are large.",
             )
 
 
@@ -119,7 +117,7 @@ def read_secret(folder: Path, name: str) -> str:
 
 def place_of(storage: str, tenant: str) -> str:
     """Where a participant's runs are, if the cluster's are in `storage`."""
-    return f"{storage.rstrip('/')}/{PREFIX}/{tenant}"
+    return f"{storage.rstrip('/')}/{layout.TENANTS}/{tenant}"
 
 
 def open_allowance(folder: Path, storage: str, tenant: str) -> Allowance:

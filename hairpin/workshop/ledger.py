@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable, Mapping
 
 from hairpin.places import storage_url
-from storage import DamagedError, NotFoundError, StorageError, Store, open_store
+from storage import DamagedError, NotFoundError, StorageError, Store, layout, open_store
 
 logger = logging.getLogger(__name__)
 
-KEY = "workshop/minutes.json"
+KEY = f"{layout.WORKSHOP}/minutes.json"
 EVERY_S = 5.0
 
 

@@ -31,7 +31,7 @@ from learner.cluster import connect
 logger = logging.getLogger(__name__)
 
 ANSWER_S = 10.0  # an answer may take so long
-LOOK_EVERY_S = 20.0  # how often stored bytes are counted, and minutes noted
+LOOK_EVERY_S = 10.0  # how often stored bytes are counted, and minutes noted
 MINUTES, ROOM = ENDS = ("allowance", "room")
 
 

@@ -98,7 +98,7 @@ def test_who_keeps_too_much_is_told_when_submitting(
     refused = hairpin(installed, passwords["bert"], "submit", car)
     assert refused.returncode == 2 and refused.stderr.startswith("error: "), refused.stderr
     assert "bert keeps 1.2 of 1.0 MB" in refused.stderr and refused.stderr.count("\n") == 1
-    assert "hairpin storage prune RUN" in refused.stderr
+    assert "hairpin storage rm RUN" in refused.stderr
     assert seen(installed, passwords["bert"]) == {}
 
 

@@ -137,6 +137,10 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], list[str]]] = {
     ),
     "name in use": (name_in_use, ["already a run 'taken'", "--run", "--resume taken"]),
     "name that cannot be": (lambda folder: ["train", "--run", "a/b"], ["'a/b'"]),
+    "name of a folder beside runs": (
+        lambda folder: ["train", "--run", "tenants"],
+        ["'tenants' cannot be a run's name", "a workshop has a folder", "--run"],
+    ),
     "unwritable folder": (unwritable, ["a folder is needed", "--storage"]),
     "storage of no known kind": (
         lambda folder: ["train", "--storage", "ftp://me:hush@host/x"],

@@ -133,6 +133,21 @@ def test_a_run_is_pruned(place: str, make_run: Callable[..., Run]) -> None:
     assert left == ["00001-step-24576", names[2]], "best and the newest stay"
 
 
+def test_a_run_is_removed_unless_somebody_writes_it(
+    place: str, make_run: Callable[..., Run]
+) -> None:
+    made = make_run(storage=place)
+    args = ["storage", "rm", "sample", "--storage", place]
+    (row,) = answer("storage", "ls", "--storage", place)
+    assert answer(*args, "--dry-run") == row
+    made.begin_writing()
+    assert run(args) == 2
+    made.end_writing()
+    assert answer(*args)["checkpoints"] == 1
+    assert open_store(place).entries() == {}
+    assert run(args) == 2
+
+
 LEAVES = """
 import sys
 import storage.spool

@@ -40,6 +40,13 @@ def test_names_that_cannot_be_are_refused(store: Store, name: str) -> None:
         Run(store, name).check_name_free()
 
 
+@pytest.mark.parametrize("name", ["tenants", "workshop"])
+def test_folders_beside_runs_are_no_runs(store: Store, name: str) -> None:
+    with pytest.raises(StorageError, match=f"'{name}' cannot be a run's name.* with --run"):
+        Run.create(store, name, JOB)
+    assert store.children() == []
+
+
 def test_a_missing_run_names_those_there_are(store: Store) -> None:
     with pytest.raises(NotFoundError, match="There are no runs here"):
         Run.open(store, "none")

@@ -21,6 +21,7 @@ import requests
 from hairpin.cli import run
 from hairpin.jobs.server import JobServer
 from servers.minio import Minio
+from storage import Run
 from storage.s3 import S3Store
 from storage.s3_settings import S3Settings
 from tests.hairpin.ray_head import BIN, free_ports, ray_head
@@ -97,6 +98,12 @@ class Workshop:
             assert time.monotonic() < deadline, f"{found}\n{log}"
             time.sleep(0.5)
         return found
+
+    def store(self, tenant: str) -> S3Store:
+        """A participant's folder, with their key."""
+        endpoint = self.ray["HAIRPIN_S3_ENDPOINT"]
+        settings = S3Settings.find(endpoint, keys=(f"tenant-{tenant}", PASSWORDS[tenant]))
+        return S3Store(f"s3://races/tenants/{tenant}", settings)
 
     def as_teacher(self) -> None:
         """What is typed next is typed by who has Ray's token and its address."""
@@ -259,13 +266,10 @@ def _is_office(process: psutil.Process, folder: Path) -> bool:
 
 def test_who_keeps_too_much_or_asks_for_too_much_is_told_what_to_do(workshop: Workshop) -> None:
     workshop.write_rules(bert={"bytes": 1000}, carl={})
-    settings = S3Settings.find(
-        workshop.ray["HAIRPIN_S3_ENDPOINT"], keys=("tenant-bert", PASSWORDS["bert"])
-    )
-    S3Store("s3://races/tenants/bert", settings).put("old/checkpoint", b"0" * 2000)
+    workshop.store("bert").put("old/checkpoint", b"0" * 2000)
     code, said = workshop.hairpin("bert", "submit", str(workshop.car))
     assert code == 2 and said.count("\n") == 1
-    assert "bert keeps" in said and "hairpin storage prune RUN" in said
+    assert "bert keeps" in said and "hairpin storage rm RUN" in said
     for options, message in (
         (
             ["--workers", "2"],
@@ -280,3 +284,25 @@ def test_who_keeps_too_much_or_asks_for_too_much_is_told_what_to_do(workshop: Wo
         assert said.count("\n") == 1
     code, said = workshop.hairpin("carl", "submit", str(workshop.car), "--as", "anna")
     assert code == 2 and "this password is carl's, not anna's" in said
+
+
+def test_a_training_that_fills_its_participants_room_saves_and_ends(workshop: Workshop) -> None:
+    workshop.write_rules(carl={"bytes": 500_000})
+    workshop.submit("carl", "large")
+    workshop.until("carl", "large", lambda job: job["state"] == "finished")
+    assert (
+        "the participant's runs take as much room" in workshop.hairpin("carl", "logs", "large")[1]
+    )
+    run = Run(workshop.store("carl"), "large")
+    result = run.read_json("result.json")
+    assert result["stop_reason"] == "room"
+    assert run.read_checkpoint("latest")[0].step == result["steps"]
+
+    more = ("submit", "--", "--resume", "large", "--minutes", "60")
+    code, said = workshop.hairpin("carl", *more)
+    assert code == 2 and "carl keeps" in said and "hairpin storage rm RUN" in said
+    workshop.monkeypatch.setenv("HAIRPIN_S3_ENDPOINT", workshop.ray["HAIRPIN_S3_ENDPOINT"])
+    workshop.monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tenant-carl")
+    workshop.monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PASSWORDS["carl"])
+    assert workshop.hairpin("carl", "storage", "rm", "large", "--storage", run.store.url)[0] == 0
+    assert run.store.entries() == {}
