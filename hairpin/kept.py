@@ -12,6 +12,7 @@ from storage import Run
 from storage.open import SCHEME
 
 KEPT = "kept.json"  # in the run's folder: the wish, and the metadata of the job that had it
+GOES_ON = 75  # exit code, sysexits.h's EX_TEMPFAIL: begun again, it goes on
 
 
 class GoesOn(Exception):
@@ -50,3 +51,20 @@ def keeping_until_the_end(run: Run) -> Iterator[None]:
         run.delete_file(KEPT)
         raise
     run.delete_file(KEPT)
+
+
+@contextlib.contextmanager
+def keeping_while_waiting(run: Run) -> Iterator[None]:
+    """Removes a new run if its user or his fault ends it before it begins.
+
+    `GoesOn`, and what befalls the process otherwise, is no end.
+    """
+    try:
+        yield
+    except GoesOn:
+        run.end_writing()
+        raise
+    except (KeyboardInterrupt, UserError):
+        run.remove()
+        run.end_writing()
+        raise

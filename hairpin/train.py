@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hairpin.deepracer.recorder import Recorder
 from hairpin.job import Job
 from hairpin.jobs.state import begun_line
-from hairpin.kept import GoesOn, keeping_until_the_end
+from hairpin.kept import GOES_ON, GoesOn, keeping_until_the_end
 from hairpin.monitoring.monitor import Monitor
 from hairpin.monitoring.sources import video
 from hairpin.process_time import process_began
@@ -27,7 +27,6 @@ from learner.events import NOT_FOR_HISTORY, Event, Result
 from storage import Run
 
 USER_ERROR = 2
-GOES_ON = 75  # sysexits.h's EX_TEMPFAIL: begun again, it goes on
 
 
 def train_run(

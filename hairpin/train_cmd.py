@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -90,6 +91,7 @@ def train(
 
     out = claim_stdout() if as_json else None  # before the user's reward function can print
     from hairpin.durable import Over
+    from hairpin.kept import GOES_ON, GoesOn
     from hairpin.workshop.visit import begin_visit
 
     given, visit = by_way(options), begin_visit()
@@ -102,6 +104,9 @@ def train(
     except Over as over:
         _say(str(over))
         return 0
+    except GoesOn:
+        _say("its machine has to go: with --durable it waits again on the next one")
+        return GOES_ON
 
 
 def by_way(options: dict[str, Any]) -> dict[tuple[str, ...], Any]:
@@ -137,7 +142,7 @@ def _begin(
         if find_begun(loaded.job, _say):
             places = {way: given.get(way) for way in CHANGEABLE}
             return _go_on(str(loaded.job.run), None, places, durable, False, out, visit)
-    from hairpin.kept import keep
+    from hairpin.kept import keep, keeping_while_waiting
     from hairpin.preflight import create_run, prepare
     from hairpin.train import train_run
     from hairpin.workshop.turn import taking_turn
@@ -145,10 +150,15 @@ def _begin(
     prepared = prepare(loaded.job, loaded.sources)
     for note in prepared.notes:
         click.echo(f"note: {note}", err=True)
-    with taking_turn(visit, prepared.job, _say) as why_end:
-        run = create_run(prepared)
-        if durable:
+    with ExitStack() as turn:
+        if durable:  # it is to be found by whoever goes on with it, also before it has its turn
+            run = create_run(prepared)
             keep(run, _say)
+            with keeping_while_waiting(run):
+                why_end = turn.enter_context(taking_turn(visit, prepared.job, _say))
+        else:
+            why_end = turn.enter_context(taking_turn(visit, prepared.job, _say))
+            run = create_run(prepared)
         return train_run(
             prepared.job, run, resume=False, clone=prepared.clone, why_end=why_end, out=out
         )
@@ -168,6 +178,7 @@ def _go_on(
     job, run = job_to_resume(name, source, given, visit.check_job if visit else lambda job: None)
     if show_job:
         return _show(job, run.about().get("sources", {}), out)
+    from hairpin.clone import find_clone
     from hairpin.durable import take
     from hairpin.kept import keep
     from hairpin.summary import RESULT_NAME, result_of
@@ -183,7 +194,9 @@ def _go_on(
             run.begin_writing()
         run.delete_file(RESULT_NAME)  # it has not come to its end any more
         resume = bool(run.checkpoints.names())
-        return train_run(job, run, resume=resume, why_end=why_end, out=out)
+        clone = None if resume else find_clone(job, run.store)
+        weights = clone.weights if clone else None
+        return train_run(job, run, resume=resume, clone=weights, why_end=why_end, out=out)
 
 
 def _say(line: str) -> None:

@@ -23,6 +23,7 @@ from hairpin.jobs.note import (
     write_note,
 )
 from hairpin.jobs.state import ordinal
+from hairpin.kept import GoesOn
 from hairpin.signals import StopRequest
 from hairpin.workshop.queue import ASK_EVERY_S, Answer, Ticket
 from hairpin.workshop.visit import Visit
@@ -84,6 +85,7 @@ class Turn:
         Raises:
             UserError: The participant's minutes are used up, or there is no such participant now.
             KeyboardInterrupt: It is asked to stop.
+            GoesOn: Its machine has to go.
         """
         with StopRequest(lambda: None) as stop_request:
             self._wait(say, stop_request)
@@ -107,8 +109,9 @@ class Turn:
                 said = text
                 say(text)
             time.sleep(ASK_EVERY_S)
-            if stop_request() is not None:
-                raise KeyboardInterrupt
+            wish = stop_request()
+            if wish is not None:
+                raise GoesOn if wish == "drained" else KeyboardInterrupt
             self._visit.rules.check(self._visit.tenant)
 
     def _keep(self) -> None:

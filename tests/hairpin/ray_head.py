@@ -77,3 +77,14 @@ def ray_head(cpus: int = 3, **variables: str) -> Iterator[dict[str, str]]:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
             head.communicate()
+
+
+@contextlib.contextmanager
+def keeper(env: dict[str, str]) -> Iterator[None]:
+    """What goes on with durable trainings beside the head of our chart."""
+    process = subprocess.Popen([sys.executable, "-m", "hairpin.jobs.keeper"], env=env)
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0

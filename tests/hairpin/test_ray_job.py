@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -20,7 +19,7 @@ from ray.job_submission import JobSubmissionClient
 from hairpin.jobs.server import JobServer
 from hairpin.kept import KEPT
 from sim.tracks import route
-from tests.hairpin.ray_head import BIN, free_ports, ray_head
+from tests.hairpin.ray_head import BIN, free_ports, keeper, ray_head
 
 pytestmark = pytest.mark.slow
 
@@ -96,17 +95,6 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.2)
 
 
-@contextlib.contextmanager
-def keeper(env: dict[str, str], runs: Path) -> Iterator[None]:
-    command = [sys.executable, "-m", "hairpin.jobs.keeper"]
-    process = subprocess.Popen(command, env={**env, "HAIRPIN_STORAGE": str(runs)})
-    try:
-        yield
-    finally:
-        process.terminate()
-        assert process.wait(30) == 0
-
-
 def driver_of(runs: Path, run: str) -> int:
     """The process that holds the run's lock."""
     newest = max((runs / run / "lock").iterdir())
@@ -159,7 +147,9 @@ def test_a_killed_driver_is_gone_on_with_and_a_stopped_one_saves(
     assert "run kept was begun by another job: seed differ" in other.stderr
 
     before = latest.read_text()
-    with keeper(cluster, runs):  # as beside the head of a cluster of our chart
+    with keeper(
+        {**cluster, "HAIRPIN_STORAGE": str(runs)}
+    ):  # as beside the head of a cluster of our chart
         until(lambda: latest.read_text() != before, "it did not go on")
     assert hairpin(cluster, "logs", "kept").returncode == 101
     history = [json.loads(line) for line in (runs / "kept" / "history.jsonl").open()]

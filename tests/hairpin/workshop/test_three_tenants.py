@@ -20,11 +20,12 @@ import requests
 
 from hairpin.cli import run
 from hairpin.jobs.server import JobServer
+from hairpin.kept import KEPT
 from servers.minio import Minio
 from storage import Run
 from storage.s3 import S3Store
 from storage.s3_settings import S3Settings
-from tests.hairpin.ray_head import BIN, free_ports, ray_head
+from tests.hairpin.ray_head import BIN, free_ports, keeper, ray_head
 from tests.helm.test_scripts import SCRIPTS
 
 pytestmark = pytest.mark.slow
@@ -306,3 +307,33 @@ def test_a_training_that_fills_its_participants_room_saves_and_ends(workshop: Wo
     workshop.monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PASSWORDS["carl"])
     assert workshop.hairpin("carl", "storage", "rm", "large", "--storage", run.store.url)[0] == 0
     assert run.store.entries() == {}
+
+
+def test_who_waits_is_gone_on_with_by_the_next_head(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.write_rules(anna={}, bert={}, carl={})
+    workshop.idle("carl", "busy")
+    workshop.until("carl", "busy", lambda job: job["used_minutes"] is not None)
+    workshop.submit("bert", "kept", "--durable", *SHORT)
+    workshop.submit("bert", "lost", *SHORT)
+    store = workshop.store("bert")
+    lock = json.loads(store.get("kept/lock/000001"))
+    for driver in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if {"--run", "lost"} <= set(driver.cmdline()) or driver.pid == lock["pid"]:
+                driver.kill()  # as the loss of their head does
+    for job in ("kept", "lost"):
+        workshop.until("bert", job, lambda job: job["state"] == "failed")
+
+    place = {name: workshop.ray[name] for name in ("HAIRPIN_S3_ENDPOINT", "HAIRPIN_STORAGE")}
+    with keeper({**workshop.ray, **place, **DRIVER}):
+        workshop.until("bert", "kept.2", lambda job: job["place"] == 1)
+        assert "lost.2" not in workshop.jobs("bert")
+        assert workshop.hairpin("bert", "stop", "kept")[0] == 0
+        assert workshop.jobs("bert")["kept.2"]["state"] == "cancelled"
+        deadline = time.monotonic() + 60.0
+        while KEPT in Run(store, "kept").file_names():
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    assert workshop.hairpin("carl", "stop", "busy")[0] == 0
