@@ -233,4 +233,22 @@ METRICS: tuple[Metric, ...] = (
     ),
 )
 
-BY_NAME = {metric.name: metric for metric in METRICS}
+QUEUE: tuple[Metric, ...] = (
+    _metric("workshop_jobs_waiting", "gauge", "Trainings that wait for their turn.", "tenant"),
+    _metric("workshop_jobs_running", "gauge", "Trainings that have their turn.", "tenant"),
+    _metric(
+        "workshop_longest_wait_seconds",
+        "gauge",
+        "How long the training that waits longest has waited; 0 if none does.",
+        "tenant",
+    ),
+    _metric(
+        "workshop_training_seconds_total",
+        "counter",
+        "What a participant has used of training, all jobs together, also before the queue began.",
+        "tenant",
+    ),
+)
+"""Of a workshop's queue, by participant; "-" is whoever is none. Their label ``run`` is empty."""
+
+BY_NAME = {metric.name: metric for metric in (*METRICS, *QUEUE)}

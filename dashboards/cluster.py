@@ -162,6 +162,54 @@ PROCESSES = Row(
     ),
 )
 
+WORKSHOP = Row(
+    "Workshop (where participants share the cluster)",
+    (
+        Panel(
+            "Trainings that wait and run",
+            "Those that wait for their turn, and those that have it, of all participants. Waiting "
+            "ones that go on rising want more workers or smaller limits.",
+            "none",
+            (
+                Query("sum(hairpin_workshop_jobs_waiting)", "waiting", ORANGE),
+                Query("sum(hairpin_workshop_jobs_running)", "running", GREEN),
+            ),
+            width=12,
+            steps=True,
+            minimum=0,
+            decimals=0,
+        ),
+        Panel(
+            "Longest wait",
+            "How long the training that waits longest has waited, by participant.",
+            "s",
+            (Query("max by (tenant) (hairpin_workshop_longest_wait_seconds)", "{{tenant}}"),),
+            width=12,
+            minimum=0,
+        ),
+        Panel(
+            "Participants",
+            "What each participant has now, and has used of training so far; - is whoever is none.",
+            "none",
+            (
+                Query("max by (tenant) (hairpin_workshop_jobs_waiting)", "waiting"),
+                Query("max by (tenant) (hairpin_workshop_jobs_running)", "running"),
+                Query(
+                    "max by (tenant) (hairpin_workshop_longest_wait_seconds)",
+                    "longest wait",
+                    unit="s",
+                ),
+                Query(
+                    "max by (tenant) (hairpin_workshop_training_seconds_total)", "used", unit="s"
+                ),
+            ),
+            kind="table",
+            width=24,
+        ),
+    ),
+    collapsed=True,
+)
+
 RAY = Row(
     "Ray's nodes (where Prometheus scrapes Ray)",
     (
@@ -207,6 +255,6 @@ CLUSTER = Dashboard(
     UID,
     "Hairpin: Cluster",
     "Which runs there are, whether their workers are well, and what they use.",
-    (RUNS, WORKERS, PROCESSES, RAY),
+    (RUNS, WORKERS, PROCESSES, WORKSHOP, RAY),
     all_runs=True,
 )

@@ -9,14 +9,14 @@ import platform
 import threading
 import time
 import uuid
-from typing import Any
+from typing import Any, Protocol
 
 import ray
 
 from hairpin.monitoring.endpoint import Reply, find_or_start
 from hairpin.monitoring.place import Place
-from hairpin.monitoring.run_metrics import RunMetrics
 from hairpin.monitoring.run_table import Origin
+from hairpin.monitoring.series import Snapshot
 from storage import Run
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,13 @@ LAST_S = 3.0  # the last values may take so long to hand in
 READ_LATELY_S = 60.0  # somebody who read so long ago will read again
 READ_AGAIN_S = 15.0
 POLL_S = 0.5
+
+
+class Metrics(Protocol):
+    """Whose values are handed in."""
+
+    def snapshot(self) -> Snapshot:
+        """All of them, as they are now."""
 
 
 class Publisher:
@@ -40,7 +47,7 @@ class Publisher:
         place: Where it is to be served.
     """
 
-    def __init__(self, metrics: RunMetrics, origin: Origin, place: Place) -> None:
+    def __init__(self, metrics: Metrics, origin: Origin, place: Place) -> None:
         self._metrics, self._origin, self._place = metrics, origin, place
         self._actor: Any = None
         self._sent: Any = None  # what was sent and not yet answered

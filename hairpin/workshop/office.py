@@ -10,9 +10,10 @@ from typing import Any
 import ray
 
 from hairpin.head_actor import find_or_start
+from hairpin.workshop.figures import Figures, publish
 from hairpin.workshop.ledger import Ledger
 from hairpin.workshop.queue import Answer, Queue, Ticket
-from hairpin.workshop.rules import VARIABLE, read_rules
+from hairpin.workshop.rules import VARIABLE, Rules, read_rules
 
 NAME = "workshop"
 SETTLE_S = 4.0  # an actor that was started again has heard of all jobs by then
@@ -33,12 +34,14 @@ class Office:
         os.environ["HAIRPIN_STORAGE"], os.environ[VARIABLE] = storage, folder
         again = ray.get_runtime_context().was_current_actor_reconstructed
         self._ledger = Ledger(lambda: dict(self._queue.used_s))
-        self._queue = Queue(
-            lambda: read_rules(Path(folder)),
-            self._ledger.read(),
-            quiet_until=time.monotonic() + SETTLE_S if again else float("-inf"),
-        )
+
+        def rules() -> Rules:
+            return read_rules(Path(folder))
+
+        quiet_until = time.monotonic() + SETTLE_S if again else float("-inf")
+        self._queue = Queue(rules, self._ledger.read(), quiet_until)
         self._ledger.start()
+        publish(Figures(self._queue, rules))
 
     def hear(self, ticket: Ticket) -> Answer:
         """See `Queue.hear`."""

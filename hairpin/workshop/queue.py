@@ -115,6 +115,11 @@ class Queue:
         if entry is not None and entry.ticket.running:
             self._use(entry.ticket.tenant, now - entry.heard_at)
 
+    def tickets(self, now: float) -> list[Ticket]:
+        """What the jobs said that have been heard of lately, also for another thread to ask."""
+        entries = list(self._entries.values())
+        return [entry.ticket for entry in entries if now - entry.heard_at <= LEASE_S]
+
     def running(self) -> dict[str, int]:
         """Workers that participants have, by participant."""
         workers: dict[str, int] = {}

@@ -39,6 +39,9 @@ EMPTY = {  # what has no data, and why
     "Processors of a node": "Ray that a training starts for itself serves no metrics",
     "Memory of a node": "likewise",
     "Ray's object store": "likewise",
+    "Trainings that wait and run": "a workshop's",
+    "Longest wait": "likewise",
+    "Participants": "likewise",
     "annotation Worker lost": "no worker was lost",
 }
 

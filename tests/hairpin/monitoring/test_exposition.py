@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from dashboards.catalog import METRICS
+from dashboards.catalog import BY_NAME
 from hairpin.monitoring.exposition import page
 from hairpin.monitoring.series import Series, Snapshot
 
@@ -20,7 +20,7 @@ from hairpin.monitoring.series import Series, Snapshot
 def whole() -> Snapshot:
     """A value of every metric there is."""
     series = Series()
-    for metric in METRICS:
+    for metric in BY_NAME.values():
         labels = tuple(f"a {name}" for name in metric.labels)
         name = metric.name.removeprefix("hairpin_")
         if metric.kind == "histogram":
@@ -38,8 +38,8 @@ def test_every_metric_is_there_with_kind_help_and_labels(whole, accept, parser) 
     text, kind = page({"monday": whole, "tuesday": whole}, accept)
     assert ("openmetrics" in kind) == bool(accept)
     families = {family.name: family for family in parser(text.decode())}
-    assert len(families) == len(METRICS)
-    for metric in METRICS:
+    assert len(families) == len(BY_NAME)
+    for metric in BY_NAME.values():
         family = families[metric.name.removesuffix("_total")]
         assert (family.type, family.documentation) == (metric.kind, metric.help)
         assert {sample.labels["run"] for sample in family.samples} == {"monday", "tuesday"}
