@@ -15,6 +15,7 @@ from dashboards.panels import (
     age,
     gauge,
     increase,
+    of_participants,
     rate,
     series,
 )
@@ -171,8 +172,8 @@ WORKSHOP = Row(
             "ones that go on rising want more workers or smaller limits.",
             "none",
             (
-                Query("sum(hairpin_workshop_jobs_waiting)", "waiting", ORANGE),
-                Query("sum(hairpin_workshop_jobs_running)", "running", GREEN),
+                Query(f"sum({of_participants('workshop_jobs_waiting')})", "waiting", ORANGE),
+                Query(f"sum({of_participants('workshop_jobs_running')})", "running", GREEN),
             ),
             width=12,
             steps=True,
@@ -183,7 +184,7 @@ WORKSHOP = Row(
             "Longest wait",
             "How long the training that waits longest has waited, by participant.",
             "s",
-            (Query("max by (tenant) (hairpin_workshop_longest_wait_seconds)", "{{tenant}}"),),
+            (Query(of_participants("workshop_longest_wait_seconds"), "{{tenant}}"),),
             width=12,
             minimum=0,
         ),
@@ -192,16 +193,14 @@ WORKSHOP = Row(
             "What each participant has now, and has used of training so far; - is whoever is none.",
             "none",
             (
-                Query("max by (tenant) (hairpin_workshop_jobs_waiting)", "waiting"),
-                Query("max by (tenant) (hairpin_workshop_jobs_running)", "running"),
+                Query(of_participants("workshop_jobs_waiting"), "waiting"),
+                Query(of_participants("workshop_jobs_running"), "running"),
                 Query(
-                    "max by (tenant) (hairpin_workshop_longest_wait_seconds)",
+                    of_participants("workshop_longest_wait_seconds"),
                     "longest wait",
                     unit="s",
                 ),
-                Query(
-                    "max by (tenant) (hairpin_workshop_training_seconds_total)", "used", unit="s"
-                ),
+                Query(of_participants("workshop_training_seconds_total"), "used", unit="s"),
             ),
             kind="table",
             width=24,

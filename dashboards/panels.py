@@ -169,6 +169,11 @@ def gauge(name: str, *by: str, **labels: str) -> str:
     return f"max by ({', '.join(('run', *by))}) ({series(name, **labels)})"
 
 
+def of_participants(name: str) -> str:
+    """A metric of a workshop's queue, which is no run's, by participant."""
+    return f"max by (tenant) ({BY_NAME[PREFIX + name].name})"
+
+
 def rate(name: str, *by: str, **labels: str) -> str:
     """A counter's increase per second, by run and the labels `by`."""
     return _over_time("rate", name, ("run", *by), labels)

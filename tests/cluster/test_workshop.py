@@ -129,6 +129,10 @@ def test_a_participants_training_is_kept_in_their_folder(
     job = seen(installed, passwords["anna"])[RUN]
     assert (job["tenant"], job["job"], job["state"]) == ("anna", RUN, "running")
     assert job["allowed_minutes"] == 60.0
+    running = 'hairpin_workshop_jobs_running{tenant="anna"} == 1'
+    while not installed.prometheus(running):
+        assert time.monotonic() < deadline, "Prometheus does not know of it"
+        time.sleep(0.3)
     with pytest.raises(NotFoundError):  # it is nowhere else
         Run.open(store_of_the_teacher(installed), RUN)
 

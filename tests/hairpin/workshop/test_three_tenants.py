@@ -53,6 +53,7 @@ class Workshop:
     """A workshop, and its participants' machines."""
 
     gate: str
+    metrics: str
     folder: Path
     car: Path
     ray: dict[str, str]
@@ -99,6 +100,18 @@ class Workshop:
             assert time.monotonic() < deadline, f"{found}\n{log}"
             time.sleep(0.5)
         return found
+
+    def until_figures(self, **wanted: tuple[int, int]) -> None:
+        """Waits until so many trainings of each participant wait and run, as Prometheus reads."""
+        lines = [
+            f'hairpin_workshop_jobs_{state}{{run="",tenant="{tenant}"}} {float(count)}'
+            for tenant, counts in wanted.items()
+            for state, count in zip(("waiting", "running"), counts, strict=True)
+        ]
+        deadline = time.monotonic() + 30.0
+        while missing := set(lines) - set(requests.get(self.metrics).text.splitlines()):
+            assert time.monotonic() < deadline, missing
+            time.sleep(0.2)
 
     def store(self, tenant: str) -> S3Store:
         """A participant's folder, with their key."""
@@ -160,9 +173,12 @@ def started(
     (car / "reward_function.py").write_text(REWARD)
     (car / "job.yaml").write_text("evaluate: {starts: 2}\n")
     there = {"HAIRPIN_WORKSHOP": str(folder), "HAIRPIN_SPOOL": str(folder / "spool"), **place}
-    with ray_head(cpus=1, **there, **DRIVER) as ray:
+    port = str(free_ports(1)[0])
+    served = {"HAIRPIN_METRICS_PORT": port, "HAIRPIN_METRICS_HOST": "127.0.0.1"}
+    with ray_head(cpus=1, **there, **served, **DRIVER) as ray:
         gate_environment = {**there, "HAIRPIN_ADDRESS": ray["RAY_ADDRESS"]}
-        workshop = Workshop("", folder, car, {**ray, **place})
+        metrics = f"http://127.0.0.1:{port}/metrics"
+        workshop = Workshop("", metrics, folder, car, {**ray, **place})
         workshop.write_rules()
         with started_gate({**ray, **gate_environment}) as workshop.gate:
             yield workshop
@@ -200,6 +216,7 @@ def test_who_waits_has_a_place_and_nobody_sees_the_others(workshop: Workshop) ->
     workshop.submit("carl", "monday", *SHORT)
     found = workshop.until("carl", "monday", lambda job: job["place"] == 2)
     assert (found["tenant"], found["state"], found["waiting"]) == ("carl", "waiting", 2)
+    workshop.until_figures(anna=(0, 1), bert=(1, 0), carl=(1, 0))
     workshop.submit("anna", "more", *SHORT)
     workshop.until("anna", "more", lambda job: job["place"] == 3)
     _, table = workshop.hairpin("anna", "jobs")
