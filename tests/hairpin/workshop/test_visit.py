@@ -179,7 +179,7 @@ def test_who_has_used_up_the_minutes_or_keeps_too_much_is_told(
     make_run("more", storage=str(tmp_path / "runs"))  # not hers
     visit.check_stored()
     write_rules(folder, bytes=visit.stored_bytes())
-    with pytest.raises(UserError, match=r"anna keeps .* MB of runs. Make room: hairpin storage pr"):
+    with pytest.raises(UserError, match=r"anna keeps .* MB of runs. Make room: hairpin storage rm"):
         visit.check_job(load_job(None, {}).job)
 
 
