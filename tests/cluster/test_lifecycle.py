@@ -36,6 +36,7 @@ KINDS = {
     *("networkpolicy.networking.k8s.io", "poddisruptionbudget.policy", "raycluster.ray.io"),
     *("deployment.apps", "statefulset.apps", "priorityclass.scheduling.k8s.io"),
 }
+GONE_S = 90.0
 DELETE_VOLUMES = "pvc -l app.kubernetes.io/instance={release},app.kubernetes.io/part-of=hairpin"
 
 
@@ -122,15 +123,15 @@ def test_uninstall_leaves_nothing_but_the_volumes_that_it_says(other: Release) -
     volumes = {
         f"persistentvolumeclaim/data-hairpin-two-{server}-0" for server in ("minio", "prometheus")
     }
-    wait_until(lambda: objects(other) == volumes)
+    wait_until_left(other, volumes)
     other.kubectl("delete", *DELETE_VOLUMES.format(release=other.name).split(), "--wait=false")
     assert "delete pvc -l " + DELETE_VOLUMES.format(release=other.name).split()[-1] in said
-    wait_until(lambda: objects(other) == set())
+    wait_until_left(other, set())
 
 
 def test_what_cannot_be_had_is_said_before_anything_is_made(other: Release) -> None:
     bad = ("minio.enabled=false", "s3.endpoint=http://store.invalid", "s3.existingSecret=mine")
-    bad += ("prometheus.image.tag=v0.0.0", "check.timeoutSeconds=30")
+    bad += ("prometheus.image.tag=v0.0.0", "check.timeoutSeconds=30", "workshop.participants=null")
     settings = [word for value in bad for word in ("--set", value)]
 
     with pytest.raises(ToolError, match="existingSecret is mine"):
@@ -147,6 +148,14 @@ def test_what_cannot_be_had_is_said_before_anything_is_made(other: Release) -> N
     assert "failed pre-install: resource Job/" in said and "a-secret-of-mine" not in said
     made = {name.partition("/")[0] for name in objects(other)}
     assert made <= {"secret", "job.batch", "pod", "configmap"}
+
+
+def wait_until_left(release: Release, wanted: set[str]) -> None:
+    """Returns when all else of the release is gone; says what is not."""
+    deadline = time.monotonic() + GONE_S
+    while (found := objects(release)) != wanted:
+        assert time.monotonic() < deadline, found ^ wanted
+        time.sleep(0.2)
 
 
 def wait_until(true: Callable[[], bool], timeout_s: float = 60.0) -> None:
