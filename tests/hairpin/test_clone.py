@@ -10,7 +10,9 @@ import pytest
 from hairpin.clone import find_clone
 from hairpin.job import Job
 from hairpin.job_source import load_job
+from hairpin.kept import KEPT
 from hairpin.preflight import create_run, prepare
+from hairpin.resume import job_to_resume
 from sim.errors import UserError
 from storage import NotFoundError, Run, open_store
 
@@ -96,3 +98,13 @@ def test_a_checkpoint_is_named_by_its_steps_and_the_origin_is_kept(
     again = Run.open(open_store(source.store.url), "new")
     assert again.about()["cloned_from"] == "source@00001-step-24576"
     assert prepared.clone is not None
+
+
+def test_a_kept_run_that_had_not_begun_still_starts_from_the_other(source: Run) -> None:
+    run = create_run(prepare(Job(storage=source.store.url, clone="source", run="new")))
+    run.put_file(KEPT, b"{}")
+    run.end_writing()
+    job, run = job_to_resume("new", None, {("storage",): source.store.url})
+    assert run.checkpoints.names() == []
+    clone = find_clone(job, run.store)
+    assert clone is not None and clone.origin == "source@00001-step-24576"
