@@ -95,7 +95,7 @@ class Workshop:
     def until(self, tenant: str, job: str, condition: Callable[[dict[str, Any]], bool]) -> Any:
         """Waits until a job is as it should be; returns it."""
         deadline = time.monotonic() + 180.0
-        while not condition(found := self.jobs(tenant)[job]):
+        while (found := self.jobs(tenant).get(job)) is None or not condition(found):
             log = self.hairpin(tenant, "logs", job)[1]
             assert time.monotonic() < deadline, f"{found}\n{log}"
             time.sleep(0.5)
