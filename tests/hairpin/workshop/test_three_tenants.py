@@ -239,7 +239,11 @@ def test_who_waits_has_a_place_and_nobody_sees_the_others(workshop: Workshop) ->
     assert requests.get(f"{workshop.gate}/api/actors", headers=headers).status_code == 404
 
     # The queue's actor dies; places are the same, and still one runs.
-    office = next(p for p in psutil.process_iter() if _is_office(p, workshop.folder))
+    office = next(
+        process
+        for process in psutil.process_iter()
+        if _is_of_the_workshop(process, workshop.folder, "ray::Office")
+    )
     office.kill()
     office.wait(30)
     workshop.until("carl", "monday", lambda job: job["place"] == 2)
@@ -275,9 +279,10 @@ def test_who_waits_has_a_place_and_nobody_sees_the_others(workshop: Workshop) ->
         assert secret not in everything + log
 
 
-def _is_office(process: psutil.Process, folder: Path) -> bool:
+def _is_of_the_workshop(process: psutil.Process, folder: Path, part: str) -> bool:
+    """Whether its command has this part and it is of this cluster."""
     with contextlib.suppress(psutil.Error):
-        if "ray::Office" in " ".join(process.cmdline()):
+        if part in " ".join(process.cmdline()):
             return process.environ().get("HAIRPIN_WORKSHOP") == str(folder)
     return False
 
@@ -326,21 +331,16 @@ def test_a_training_that_fills_its_participants_room_saves_and_ends(workshop: Wo
     assert run.store.entries() == {}
 
 
-def test_who_waits_is_gone_on_with_by_the_next_head(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_waits_is_gone_on_with_by_the_next_head(workshop: Workshop) -> None:
     workshop.write_rules(anna={}, bert={}, carl={})
     workshop.idle("carl", "busy")
     workshop.until("carl", "busy", lambda job: job["used_minutes"] is not None)
     workshop.submit("bert", "kept", "--durable", *SHORT)
     workshop.submit("bert", "lost", *SHORT)
-    store = workshop.store("bert")
-    lock = json.loads(store.get("kept/lock/000001"))
-    for driver in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if {"--run", "lost"} <= set(driver.cmdline()) or driver.pid == lock["pid"]:
-                driver.kill()  # as the loss of their head does
     for job in ("kept", "lost"):
+        for process in psutil.process_iter():
+            if _is_of_the_workshop(process, workshop.folder, f"--run {job} "):
+                process.kill()  # as the loss of their head does
         workshop.until("bert", job, lambda job: job["state"] == "failed")
 
     place = {name: workshop.ray[name] for name in ("HAIRPIN_S3_ENDPOINT", "HAIRPIN_STORAGE")}
@@ -350,7 +350,7 @@ def test_who_waits_is_gone_on_with_by_the_next_head(
         assert workshop.hairpin("bert", "stop", "kept")[0] == 0
         assert workshop.jobs("bert")["kept.2"]["state"] == "cancelled"
         deadline = time.monotonic() + 60.0
-        while KEPT in Run(store, "kept").file_names():
+        while KEPT in Run(workshop.store("bert"), "kept").file_names():
             assert time.monotonic() < deadline
             time.sleep(0.2)
     assert workshop.hairpin("carl", "stop", "busy")[0] == 0
