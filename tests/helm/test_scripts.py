@@ -223,17 +223,33 @@ other.kill()
 """
 
 
+STARTING = """
+import signal, subprocess, sys, time
+subprocess.Popen([sys.executable, sys.argv[2], "--seconds", "0"])
+time.sleep(1)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+time.sleep(60)
+sys.exit("it was not asked to end")
+"""
+
+
+def run_as_a_container(program: Path, *arguments: str) -> None:
+    """Runs it as the first process among those that it sees, which are not those of others."""
+    alone = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    command = [*alone, sys.executable, str(program), *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_drain_lets_a_training_save_before_it_returns(tmp_path: Path) -> None:
     program, container = tmp_path / "hairpin", tmp_path / "container.py"
     program.write_text(TRAINING, encoding="utf-8")
     container.write_text(CONTAINER, encoding="utf-8")
-    # Like a container, it sees processes of its own only, and not the trainings of others.
-    alone = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
-    arguments = [str(SCRIPTS / "drain.py"), str(program), str(tmp_path / "saved")]
-    ran = subprocess.run(
-        [*alone, sys.executable, str(container), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
+    saved = str(tmp_path / "saved")
+    run_as_a_container(container, str(SCRIPTS / "drain.py"), str(program), saved)
+
+
+def test_drain_ends_a_ray_that_is_still_starting(tmp_path: Path) -> None:
+    program = tmp_path / "ray"
+    program.write_text(STARTING, encoding="utf-8")
+    run_as_a_container(program, "start", str(SCRIPTS / "drain.py"))

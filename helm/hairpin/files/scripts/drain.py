@@ -1,7 +1,8 @@
 """Before a Ray pod stops: asks every training on it to save and end, waits, and then ends Ray.
 
-A shell is the first process of the pod and hands no signal on: without this, Ray would be killed
-when the time is up, and not before.
+Ray is the first process of the pod, or a shell that hands no signal on. A first process does not
+get a signal that it has no handler for, as when Ray is still starting: so Ray is asked until it
+ends, and is not killed when the time is up.
 
 usage: drain.py --seconds SECONDS
 """
@@ -17,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 POLL_S = 0.2
+AGAIN_S = 2.0
 
 
 def running(program: str, command: str) -> list[int]:
@@ -50,7 +52,9 @@ def main() -> None:
     ask_to_end(running("hairpin", "train"), signal.SIGUSR1)  # save, end, and be gone on with
     while running("hairpin", "train") and time.monotonic() < deadline:
         time.sleep(POLL_S)
-    ask_to_end(running("ray", "start"))
+    while starts := running("ray", "start"):
+        ask_to_end(starts)
+        time.sleep(AGAIN_S)
 
 
 if __name__ == "__main__":
