@@ -31,8 +31,11 @@ def main(run: str, folder: str, *options: str) -> int:
     while not (status := client.get_job_status(job)).is_terminal():
         time.sleep(POLL_S)
     print(client.get_job_logs(job)[-2000:])
-    print(f"{job}: {status}")
-    return 0 if status == "SUCCEEDED" else 1
+    if status == "SUCCEEDED":
+        print(f"{job}: {status}")
+        return 0
+    print(f"{job}: {status}: {client.get_job_info(job).message}")
+    return 1
 
 
 if __name__ == "__main__":
