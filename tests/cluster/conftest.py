@@ -99,7 +99,7 @@ class Kubernetes(Client):
         subprocess.run(command, env=self.environment, check=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[Kubernetes]:
     """The cluster that tests share, which has the image that ours are built from."""
     given = os.environ.get("HAIRPIN_TEST_KUBECONFIG")
@@ -118,7 +118,7 @@ def cluster() -> Iterator[Kubernetes]:
         machine.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server_images(cluster: Kubernetes) -> None:
     """The cluster has the servers of the chart, under the names that are the chart's defaults."""
     if cluster.wants_images:
@@ -126,7 +126,7 @@ def server_images(cluster: Kubernetes) -> None:
             cluster.load_image(archive)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hairpin_image(cluster: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The cluster has this working tree's image; its name, which is the chart's default."""
     if cluster.machine is not None:
@@ -140,7 +140,7 @@ def hairpin_image(cluster: Kubernetes, tmp_path_factory: pytest.TempPathFactory)
     return building.IMAGE
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installed(
     cluster: Kubernetes,
     hairpin_image: str,
