@@ -114,7 +114,7 @@ def objects(release: Release) -> set[str]:
 
 def test_uninstall_leaves_nothing_but_the_volumes_that_it_says(other: Release) -> None:
     # An autoscaler that waits for its head knows no signal, and stays until the time is up.
-    soon = ("--set", "head.terminationGracePeriodSeconds=20")
+    soon = ("--set", "head.terminationGracePeriodSeconds=30")
     said = other.helm("install", other.name, str(CHART), *other.values, *soon, "--no-hooks")
     assert "Uninstalling leaves volumes with what was learned and measured" in said
     other.wait_for_pod("minio")
