@@ -311,7 +311,7 @@ def test_who_keeps_too_much_or_asks_for_too_much_is_told_what_to_do(workshop: Wo
 
 def test_a_training_that_fills_its_participants_room_saves_and_ends(workshop: Workshop) -> None:
     workshop.write_rules(carl={"bytes": 500_000})
-    workshop.submit("carl", "large")
+    workshop.submit("carl", "large", "--minutes", "60")  # and not until it drives well
     workshop.until("carl", "large", lambda job: job["state"] == "finished")
     assert (
         "the participant's runs take as much room" in workshop.hairpin("carl", "logs", "large")[1]
