@@ -126,7 +126,7 @@ class RolloutWorker(EnvRunner):
             The fragment; or, if something in this process raised, what it was.
         """
         self._env_steps = env_steps
-        if self.env is None:
+        if self.env is None and self._failure is None:
             self._build()
         if self._failure is None:
             try:

@@ -193,6 +193,18 @@ def test_a_users_mistake_comes_back_as_itself() -> None:
     assert str(failure.error) == "no such track. Choose another."
 
 
+def test_a_world_that_cannot_be_built_is_tried_once() -> None:
+    tried = []
+
+    def fails(settings, *, num_cars, seed):
+        tried.append(seed)
+        raise UserError("no such track", fix="Choose another.")
+
+    worker = make_worker(fails)
+    assert worker.sample() is worker.sample()
+    assert len(tried) == 1
+
+
 def test_joining_one_fragment_copies_nothing() -> None:
     fragment = make_worker().sample()
     assert joined([fragment])["obs"] is fragment.obs
