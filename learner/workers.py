@@ -33,13 +33,7 @@ def answers(
         What those that answered returned.
     """
     began = time.perf_counter()
-    found: list[tuple[int, Any]] = group.foreach_env_runner(
-        [_indexed_call] * len(workers),
-        kwargs=[{"method": method, "kwargs": each} for each in kwargs],
-        remote_worker_ids=workers,
-        local_env_runner=False,
-        timeout_seconds=patience.seconds,
-    )
+    found = _call(group, method, workers, kwargs, patience.seconds)
     silent = set(workers) - {worker for worker, _ in found}
     if not silent:
         patience.note(time.perf_counter() - began)
@@ -67,14 +61,7 @@ def states(group: Any, timeout_s: float) -> dict[int, Any]:
     if group.num_remote_env_runners() == 0:
         return {0: group.local_env_runner.get_state()}
     workers = group.healthy_env_runner_ids()
-    found = group.foreach_env_runner(
-        [_indexed_call] * len(workers),
-        kwargs=[{"method": "get_state", "kwargs": {}}] * len(workers),
-        remote_worker_ids=workers,
-        local_env_runner=False,
-        timeout_seconds=timeout_s,
-    )
-    return dict(found)
+    return dict(_call(group, "get_state", workers, [{}] * len(workers), timeout_s))
 
 
 def set_states(group: Any, found: dict[int, Any]) -> None:
@@ -106,6 +93,20 @@ def send_kernels(group: Any, workers: list[int], patience: Patience) -> None:
             local_env_runner=False,
             timeout_seconds=0.0,  # it is the first of what they then do in this order
         )
+
+
+def _call(
+    group: Any, method: str, workers: list[int], kwargs: list[dict[str, Any]], timeout_s: float
+) -> list[tuple[int, Any]]:
+    """Index and answer of those workers that answered in time."""
+    found: list[tuple[int, Any]] = group.foreach_env_runner(
+        [_indexed_call] * len(workers),
+        kwargs=[{"method": method, "kwargs": each} for each in kwargs],
+        remote_worker_ids=workers,
+        local_env_runner=False,
+        timeout_seconds=timeout_s,
+    )
+    return found
 
 
 def _indexed_call(worker: RolloutWorker, *, method: str, kwargs: dict[str, Any]) -> tuple[int, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +30,27 @@ def pod_templates(objects: list[Json]) -> dict[str, Json]:
         if item["kind"] == "Pod":
             found[name] = item
         elif item["kind"] == "RayCluster":
-            of_ray = {"ray.io/cluster": item["metadata"]["name"]}
-            for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]:
-                template = group["template"]
-                labels = {**template["metadata"]["labels"], **of_ray}
-                made = {**template, "metadata": {**template["metadata"], "labels": labels}}
-                found[f"{name}/{group.get('groupName', 'head')}"] = made
+            found |= {f"{name}/{group}": made for group, made in _ray_templates(item)}
         elif "template" in spec:
             found[name] = spec["template"]
     return found
 
 
 def ray_pods(objects: list[Json]) -> list[tuple[str, Json, Json]]:
+    """Name, spec and labels of the Ray cluster's pods, one of each group."""
     (cluster,) = of_kind(objects, "RayCluster").values()
+    return [
+        (f"ray-{group}", made["spec"], made["metadata"]["labels"])
+        for group, made in _ray_templates(cluster)
+    ]
+
+
+def _ray_templates(cluster: Json) -> Iterator[tuple[str, Json]]:
+    """The pod of each group of a Ray cluster, with the label that KubeRay gives it."""
+    of_ray = {"ray.io/cluster": cluster["metadata"]["name"]}
     spec = cluster["spec"]
-    made = []
     for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]:
         template = group["template"]
-        labels = {**template["metadata"]["labels"], "ray.io/cluster": cluster["metadata"]["name"]}
-        made.append((f"ray-{group.get('groupName', 'head')}", template["spec"], labels))
-    return made
+        labels = {**template["metadata"]["labels"], **of_ray}
+        made = {**template, "metadata": {**template["metadata"], "labels": labels}}
+        yield group.get("groupName", "head"), made
